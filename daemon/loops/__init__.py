@@ -1,0 +1,1 @@
+"""Loops: fetch, ask core or planner, carry out, record. Each offers `run_once() -> bool` (True: there was work)."""

@@ -34,7 +34,6 @@ _TURN = timedelta(seconds=30)
 _BATCH = 50
 _MERGES = 3
 _REFUSALS = 3  # in a row: it may be the password, and accounts are locked after a few wrong ones
-_PERHAPS_WRITTEN = (LinkState.PENDING, LinkState.FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +182,7 @@ class Pusher:
         return await self._store.run(take_over)
 
     async def _take_away(self, connector: CalendarConnector, link: Link) -> None:
-        if link.ref is None and link.state in _PERHAPS_WRITTEN:
+        if link.ref is None and link.state is not LinkState.GONE:
             # It may have been written all the same: the answer was lost, or the process died before it was recorded.
             there = await connector.find(link.uid)
             if there is not None:

@@ -122,8 +122,9 @@ class Mailer:
             await self._store.run(lambda tx: outbox.note_refused(tx, self._desk, message, words))
             raise
         except Unreachable as error:
-            if not error.maybe_done:
-                # All of the row: what the later ones say is true only after this one.
+            if not error.maybe_done and not message.tried:
+                # All of the row: what the later ones say is true only after this one. One that an earlier try may have delivered
+                # stays: only what is recorded as sent can be followed by a cancellation.
                 await self._store.run(lambda tx: outbox.give_up(tx, message_rows.pending(tx, message.work)))
             raise
         await self._store.run(lambda tx: outbox.note_sent(tx, self._desk, message, receipt.reply))

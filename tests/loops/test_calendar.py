@@ -94,12 +94,20 @@ async def test_a_lost_answer_to_a_create_makes_no_second_event_and_no_second_inv
         assert [one.recipient for one in server.deliveries] == [ANNA.email]
 
 
-async def test_an_event_written_by_a_process_that_died_is_taken_away_with_its_entry(service: Service) -> None:
+@pytest.mark.parametrize("taken_away_before", [False, True])
+async def test_an_event_written_by_a_process_that_died_is_taken_away_with_its_entry(
+    service: Service, taken_away_before: bool
+) -> None:
     """The answer to the creation was lost, then the entry was cancelled: nobody knew of the event any more."""
     owner = await service.owner()
     await service.calendar(owner)
-    service.outside.calendars.fail(LOST, on="create", done=True)
     entry = await service.plan(owner)
+    if taken_away_before:
+        await service.settle()
+        await service.do(planner.cancel, entry.id)
+        await service.settle()
+        await service.do(planner.move, entry.id, start=datetime(2027, 3, 18, 9))
+    service.outside.calendars.fail(LOST, on="create", done=True)
     await service.settle()
     await service.do(planner.cancel, entry.id)
     await service.settle(HOUR)

@@ -262,6 +262,19 @@ async def test_a_mail_that_may_have_gone_out_is_repeated_as_it_was_and_the_chang
     assert "METHOD:CANCEL" in calendar_text(third)
 
 
+async def test_a_mail_that_may_have_gone_out_is_not_forgotten_because_a_later_try_certainly_failed(service: Service) -> None:
+    entry = await service.plan(await service.owner(), ANNA)
+    service.post.fail(PERHAPS, recipient=ANNA.email, done=True)
+    await service.settle(MINUTE)
+    service.post.fail(AWAY, recipient=ANNA.email)
+    await service.settle(MINUTE)
+    await service.do(planner.cancel, entry.id)
+    await service.settle(HOUR)
+    first, second, third = service.mails(ANNA.email)
+    assert first.as_bytes() == second.as_bytes()
+    assert "METHOD:CANCEL" in calendar_text(third)
+
+
 async def test_a_mail_that_was_not_taken_is_written_anew_with_what_is_true_by_then(service: Service) -> None:
     entry = await service.plan(await service.owner(), ANNA)
     service.post.fail(AWAY, recipient=ANNA.email)

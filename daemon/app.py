@@ -1,4 +1,4 @@
-"""The composition root: settings → store, connectors, planner, loops, API. The only importer of `connectors`.
+"""The composition root: settings → store, connectors (`connections`), planner, loops, API.
 
 `open_app` gives the whole service (`App.run`) or, for a command without a running service, just its API on the same store.
 """
@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -19,8 +17,8 @@ from typing import Any
 
 from daemon import config as settings
 from daemon.clock import SystemClock
-from daemon.core.calendars import Calendar
-from daemon.core.errors import ConfigProblem, Refused
+from daemon.connections import CalendarConnections, Connecting, connect, imap, smtp
+from daemon.core.errors import ConfigProblem
 from daemon.core.model import Organizer
 from daemon.core.retry import Limits
 from daemon.logs import get_logger
@@ -30,15 +28,19 @@ from daemon.loops.house import HouseKeeper
 from daemon.loops.inbox import INBOX_KEY, InboxReader
 from daemon.loops.lane import Handler, Lane, Servers
 from daemon.loops.mail import Mailer
+from daemon.loops.measure import measured
+from daemon.metrics import Metrics
+from daemon.notify import Notifier
 from daemon.planner import notices, upkeep
 from daemon.planner.wishes import Desk, Rules
-from daemon.ports import CalendarAccount, CalendarConnector, Capabilities, Clock, MailIn, MailOut, Security
+from daemon.ports import CalendarAccount, Capabilities, Clock, MailIn, MailOut
 from daemon.render import Renderer
 from daemon.resources import template_folders
-from daemon.secrets import decrypt, load_key
+from daemon.secrets import load_key
 from daemon.store import admin, lock, work
-from daemon.store.engine import Store, file_of, open_store
+from daemon.store.engine import PATIENCE, Store, file_of, open_store
 from daemon.supervisor import Service, supervise
+from daemon.watchdog import Watchdog
 
 log = get_logger("service")
 
@@ -67,101 +69,6 @@ def store_url(config: settings.Config) -> str:
     return config.store.url.get_secret_value() or "sqlite:///sitzungsplaner.db"
 
 
-def smtp(config: settings.Config) -> MailOut:
-    """Return the mail server that takes our mails."""
-    from connectors.smtp.connector import SmtpMail, SmtpSettings
-
-    given = config.mail.smtp
-    return SmtpMail(
-        SmtpSettings(
-            host=given.host,
-            port=given.port,
-            security=Security(given.security.value),
-            username=given.username,
-            password=given.password.get_secret_value(),
-            ca_file=given.ca_file,
-            connections=given.connections,
-        )
-    )
-
-
-def imap(config: settings.Config) -> MailIn | None:
-    """Return the answer mailbox, or None where none is set (a mail server then hands answers to `answer ingest`)."""
-    given = config.mail.imap
-    if not given.host:
-        return None
-    from connectors.imap.connector import ImapMail, ImapSettings
-
-    return ImapMail(
-        ImapSettings(
-            host=given.host,
-            port=given.port,
-            security=Security(given.security.value),
-            username=given.username,
-            password=given.password.get_secret_value(),
-            ca_file=given.ca_file,
-            mailbox=given.mailbox,
-        )
-    )
-
-
-def connect(account: CalendarAccount, *, clock: Clock) -> CalendarConnector:
-    """Return the connector for a calendar account. Raises Refused for a kind that there is none for."""
-    if account.kind != "caldav":
-        raise Refused(f"Calendars of the kind “{account.kind}” cannot be reached; there is caldav.")
-    from connectors.caldav.connector import CalDavConnector
-
-    return CalDavConnector(account, clock=clock)
-
-
-Connecting = Callable[[CalendarAccount], CalendarConnector]
-
-
-class CalendarConnections:
-    """Connectors kept open between turns; one is made anew when its calendar's account has changed."""
-
-    def __init__(self, key: bytes, references: Mapping[str, str], connecting: Connecting) -> None:
-        self._key, self._references, self._connecting = key, references, connecting
-        self._open: dict[str, tuple[Calendar, CalendarConnector]] = {}
-
-    async def of(self, calendar: Calendar) -> CalendarConnector:
-        """Return the calendar's connector. Raises Refused if its password cannot be had."""
-        known = self._open.get(calendar.id)
-        account = replace(calendar, sync_token=None, error="", checked=None, capabilities_json="")
-        if known is not None and known[0] == replace(account, state=known[0].state):
-            return known[1]
-        await self.forget(calendar.id)
-        connector = self._connecting(self.account(calendar))
-        self._open[calendar.id] = (account, connector)
-        return connector
-
-    def account(self, calendar: Calendar) -> CalendarAccount:
-        """Return how to reach the calendar, with its password in clear."""
-        return CalendarAccount(
-            kind=calendar.kind,
-            url=calendar.url,
-            username=calendar.username,
-            password=decrypt(self._key, calendar.secret, self._references),
-            headers=calendar.headers,
-        )
-
-    async def forget(self, calendar_id: str) -> None:
-        """Close the calendar's connector; the next turn opens a new one."""
-        known = self._open.pop(calendar_id, None)
-        if known is not None:
-            with contextlib.suppress(Exception):  # it may be broken: that is why it is forgotten
-                await known[1].close()
-
-    def addresses(self, calendar: Calendar) -> tuple[str, ...]:
-        """Return the owner's calendar addresses as the probe found them."""
-        return tuple(json.loads(calendar.capabilities_json or "{}").get("addresses", ()))
-
-    async def close(self) -> None:
-        """Close all connectors."""
-        for calendar_id in tuple(self._open):
-            await self.forget(calendar_id)
-
-
 @dataclass(kw_only=True)
 class App:
     """The service, put together. Made by `open_app`."""
@@ -178,6 +85,9 @@ class App:
     mail_out: MailOut | None
     mail_in: MailIn | None
     inbox: InboxReader | None
+    metrics: Metrics
+    notifier: Notifier
+    watchdog: Watchdog
 
     def api(self) -> Any:
         """Return the ASGI application over this store (design 4.10)."""
@@ -215,6 +125,13 @@ class App:
         )
         return [one.as_mapping() for one in await examine(given, quick=quick)]
 
+    def reload(self, read: settings.Config) -> settings.TakenOver:
+        """Go on with what may be taken over from the configuration as it was read again, without its secrets."""
+        taken = settings.take_over(self.config, read)
+        self.config = taken.config
+        self.desk.rules = rules(taken.config)
+        return taken
+
     def status(self) -> Mapping[str, Any]:
         """What this process is doing: its lanes and whether each one's server answers."""
         return {"loops": {name: lane.state() for name, lane in self.lanes.items()}}
@@ -251,7 +168,9 @@ class App:
         """Serve until `stop` is set; then let what runs come to its end. Raises ExceptionGroup if a loop dies."""
         await self.prepare()
         self.holds.start()
-        services: dict[str, Service] = {"api": self._serve}
+        services: dict[str, Service] = {"api": self._serve, "watchdog": partial(self.watchdog.run, stop)}
+        if self.config.health.address is not None:
+            services["health"] = partial(self._serve_health, self.config.health.address)
         if not self.store.is_sqlite:
             services["listener"] = self.store.listen
         log.info("the service runs", action="started", store=self.store.url.get_backend_name(), pid=os.getpid())
@@ -270,6 +189,18 @@ class App:
         from daemon.web.socket import serve
 
         await serve(self.api(), self.config.service.socket, group=self.config.service.socket_group)
+
+    async def _serve_health(self, address: tuple[str, int]) -> None:
+        from daemon.web.health import Health, serve_health
+
+        health = Health(
+            store=self.store,
+            metrics=self.metrics,
+            lanes=self.watchdog.lanes,
+            stuck=self.watchdog.stuck,
+            started=lambda: self.watchdog.started,
+        )
+        await serve_health(health, address)
 
 
 @asynccontextmanager
@@ -307,11 +238,14 @@ async def open_app(
         for one in (mail_out, mail_in):
             if one is not None:
                 stack.push_async_callback(one.close)
-        inbox = None
+        inbox, metrics = None, Metrics(store=store.url.get_backend_name())
         if mail_in is not None:
             folder = config.mail.imap.folder_processed
-            inbox = InboxReader(store, desk, mail_in, folder=folder, idle=config.mail.imap.idle if idle is None else idle)
-        holds = Holds(store, clock, config.work.hold)
+            inbox = InboxReader(
+                store, desk, mail_in, metrics, folder=folder, idle=config.mail.imap.idle if idle is None else idle
+            )
+        holds, notifier = Holds(store, clock, config.work.hold), Notifier.of(os.environ)
+        lanes: dict[str, Lane] = {}
         app = App(
             config=config,
             store=store,
@@ -321,12 +255,15 @@ async def open_app(
             connecting=connecting,
             connections=connections,
             holds=holds,
-            lanes={},
+            lanes=lanes,
             mail_out=mail_out,
             mail_in=mail_in,
             inbox=inbox,
+            metrics=metrics,
+            notifier=notifier,
+            watchdog=Watchdog(lanes, notifier, metrics, patience=PATIENCE, excused=lambda: store.occupied),
         )
-        app.lanes = _lanes(app)
+        lanes.update(_lanes(app))
         yield app
 
 
@@ -337,7 +274,7 @@ def _lanes(app: App) -> dict[str, Lane]:
         work.HOUSE: (HouseKeeper(app.store, app.desk).handle, 1),
     }
     if app.mail_out is not None:
-        mailer = Mailer(app.store, app.desk, app.renderer, app.mail_out)
+        mailer = Mailer(app.store, app.desk, app.renderer, app.mail_out, app.metrics)
         handlers[work.MAIL] = (mailer.handle, hands.mail)
         handlers[work.BULK] = (mailer.handle, hands.bulk)
         handlers[work.REMIND] = (mailer.handle, hands.remind)
@@ -350,7 +287,7 @@ def _lanes(app: App) -> dict[str, Lane]:
             app.store,
             app.desk.clock,
             app.holds,
-            handle,
+            measured(handle, app.metrics, kind),
             kind=kind,
             hands=count,
             limits=app.desk.rules.limits,

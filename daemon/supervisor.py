@@ -44,10 +44,10 @@ async def supervise(
             await stop.wait()
             log.info("stopping", action="stopping")
             wake()
+            for companion in companions:  # they end while the loops drain: both together have the time to stop
+                companion.cancel()
             await asyncio.gather(*workers)
             await _drain(loops, drain)
-            for companion in companions:
-                companion.cancel()
     except BaseException:
         wake()
         await _drain(loops, drain)  # what runs in the other loops is not to blame

@@ -126,15 +126,14 @@ async def _here(settings: Settings, config: Config, *, quick: bool) -> Sequence[
     """What this process finds, where no service runs."""
     from functools import partial
 
-    from daemon import app as service
+    from daemon import connections
+    from daemon.app import store_url
     from daemon.clock import SystemClock
     from daemon.doctor import Finding, examine, means_for
     from daemon.doctor.store import opened
 
     clock = SystemClock()
-    database = (
-        nullcontext(None) if settings.broken("store") else opened(service.store_url(config), config.service.data_dir, clock)
-    )
+    database = nullcontext(None) if settings.broken("store") else opened(store_url(config), config.service.data_dir, clock)
     with database as store:
         refused = (store,) if isinstance(store, Finding) else ()
         given = means_for(
@@ -142,9 +141,9 @@ async def _here(settings: Settings, config: Config, *, quick: bool) -> Sequence[
             clock=clock,
             store=None if isinstance(store, Finding) else store,
             running=False,
-            smtp=service.smtp,
-            imap=service.imap,
-            connecting=partial(service.connect, clock=clock),
+            smtp=connections.smtp,
+            imap=connections.imap,
+            connecting=partial(connections.connect, clock=clock),
             broken=settings.broken,
         )
         return (*refused, *await examine(given, quick=quick))

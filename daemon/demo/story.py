@@ -72,6 +72,8 @@ def run_demo(*, once: bool, servers: Servers | None = None) -> int:
     broken: BrokenStoryError | None = None
     try:
         teller.title("Sitzungsplaner: one session, from planning to cancellation", f"on this machine alone, in {folder}")
+        # An event loop that is interrupted while it is made says so at the end of the process. Unblocked in `_until_stopped`.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         asyncio.run(_until_stopped(teller, folder, progress, once=once, servers=servers or Servers()))
     except BrokenStoryError as error:
         broken = error
@@ -101,6 +103,7 @@ async def _until_stopped(teller: Teller, folder: Path, progress: _Progress, *, o
     for one in _SIGNALS:
         if signal.getsignal(one) is not signal.SIG_IGN:  # nohup and background jobs of a shell want it ignored
             asyncio.get_running_loop().add_signal_handler(one, stop.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     play = asyncio.create_task(_play(teller, folder, progress, once=once, servers=servers))
     halt = asyncio.create_task(stop.wait())
     await asyncio.wait({play, halt}, return_when=asyncio.FIRST_COMPLETED)

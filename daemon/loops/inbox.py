@@ -17,6 +17,7 @@ from daemon import planner
 from daemon.core.errors import Refused, SitzungsplanerError, Unreachable
 from daemon.logs import get_logger
 from daemon.loops.lane import Settled
+from daemon.metrics import Metrics
 from daemon.planner import IngestResult
 from daemon.planner.wishes import Desk
 from daemon.ports import Incoming, MailIn, Mark
@@ -33,8 +34,9 @@ _MOST = 50
 class InboxReader:
     """The handler of the lane `inbox`. Waits by IDLE for at most `idle`; zero: does not wait, and looks again after `poll`."""
 
-    def __init__(self, store: Store, desk: Desk, mail_in: MailIn, *, folder: str, idle: timedelta) -> None:
-        self._store, self._desk, self._mail_in, self._folder, self._idle = store, desk, mail_in, folder, idle
+    def __init__(self, store: Store, desk: Desk, mail_in: MailIn, metrics: Metrics, *, folder: str, idle: timedelta) -> None:
+        self._store, self._desk, self._mail_in, self._metrics = store, desk, mail_in, metrics
+        self._folder, self._idle = folder, idle
         self._ended = asyncio.Event()
 
     def end(self) -> None:
@@ -72,6 +74,7 @@ class InboxReader:
                 return False
             results = await self._take_in(mail)
             for result in results:
+                self._metrics.inbox(result.outcome)
                 log.info(result.reason, action=f"mail-{result.outcome}", uid=result.uid, attendee=result.attendee)
             if self._folder and all(result.settled for result in results):
                 await self._file(mail)

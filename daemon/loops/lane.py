@@ -16,7 +16,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
@@ -84,6 +84,7 @@ class Lane:
         servers: Servers | None = None,
     ) -> None:
         self.kind = kind
+        self.looked: float | None = None  # when it last began to look, by the event loop's clock
         self._store, self._clock, self._holds, self._handle = store, clock, holds, handle
         self._hands, self._limits, self._on_park = hands, limits, on_park
         self._running: set[asyncio.Task[None]] = set()
@@ -96,6 +97,7 @@ class Lane:
         """Start what is due. True if anything was started."""
         if self._bell is None:
             self._bell = self._store.bell(self.kind)
+        self.looked = asyncio.get_running_loop().time()
         self._bell.clear()  # before looking: what is committed while we look rings it again
         free = self._hands - len(self._running)
         token = self._clock.new_id()
@@ -140,7 +142,11 @@ class Lane:
                 log.warning("work was broken off and will be done again", action="broken-off", kind=self.kind, count=len(late))
                 await asyncio.gather(*late, return_exceptions=True)
 
-    def state(self) -> dict[str, object]:
+    def owes(self) -> bool:
+        """True if work was due by now when it last looked, and there is a hand for it."""
+        return self._next is not None and self._next <= self._clock.now()
+
+    def state(self) -> dict[str, Any]:
         """What a person may want to know of it now."""
         return {"running": len(self._running), "hands": self._hands, "away": sorted(self._servers.away)}
 

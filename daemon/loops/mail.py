@@ -19,6 +19,7 @@ from daemon.core.delivery import Message
 from daemon.core.errors import Refused, Unreachable
 from daemon.logs import get_logger
 from daemon.loops.lane import Settled
+from daemon.metrics import Metrics
 from daemon.planner import notices, outbox, owner_mail
 from daemon.planner.owner_mail import Reminding
 from daemon.planner.wishes import Desk
@@ -36,8 +37,8 @@ _READINGS = 5  # of an entry that changes while its mail is written
 class Mailer:
     """The handler of the lanes `mail`, `bulk` and `remind`."""
 
-    def __init__(self, store: Store, desk: Desk, renderer: Renderer, mail_out: MailOut) -> None:
-        self._store, self._desk, self._renderer, self._mail_out = store, desk, renderer, mail_out
+    def __init__(self, store: Store, desk: Desk, renderer: Renderer, mail_out: MailOut, metrics: Metrics) -> None:
+        self._store, self._desk, self._renderer, self._mail_out, self._metrics = store, desk, renderer, mail_out, metrics
 
     async def handle(self, job: Job) -> Settled:
         """Do one row. Raises Unreachable and Refused as the mail server said."""
@@ -119,12 +120,15 @@ class Mailer:
             receipt = await self._mail_out.send(mail)
         except Refused as error:
             words = str(error)
+            self._metrics.mail(message.kind, "refused")
             await self._store.run(lambda tx: outbox.note_refused(tx, self._desk, message, words))
             raise
         except Unreachable as error:
+            self._metrics.mail(message.kind, "retried")
             if not error.maybe_done and not message.tried:
                 # All of the row: what the later ones say is true only after this one. One that an earlier try may have delivered
                 # stays: only what is recorded as sent can be followed by a cancellation.
                 await self._store.run(lambda tx: outbox.give_up(tx, message_rows.pending(tx, message.work)))
             raise
+        self._metrics.mail(message.kind, "sent")
         await self._store.run(lambda tx: outbox.note_sent(tx, self._desk, message, receipt.reply))

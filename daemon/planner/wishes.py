@@ -33,9 +33,9 @@ class Rules:
     limits: Limits = field(default_factory=Limits)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Desk:
-    """What every use case needs beside its transaction."""
+    """What every use case needs beside its transaction. `rules` are replaced as a whole when the configuration is read again."""
 
     clock: Clock
     rules: Rules

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from daemon import app as service
+from daemon import connections
 from daemon.clock import SystemClock
 from daemon.config import load_config
 from daemon.core.model import Sender
@@ -71,8 +71,8 @@ def means(world: World, **environ: str) -> Means:
         clock=app.desk.clock,
         store=app.store,
         running=True,
-        smtp=service.smtp,
-        imap=service.imap,
+        smtp=connections.smtp,
+        imap=connections.imap,
         connecting=app.connecting,
     )
     return replace(made, patience=timedelta(seconds=15))
@@ -170,7 +170,7 @@ async def test_a_mail_that_the_inbox_loop_has_filed_already_came_all_the_same(wo
     inbox_loop = world.app.inbox
     assert inbox_loop is not None
     given = means(world)
-    box = service.imap(given.config)
+    box = connections.imap(given.config)
     assert box is not None
     findings = await examine(replace(given, mail_in=lambda: Later(box, inbox_loop.read)), quick=False)
     assert "DKIM" not in the(findings, Level.OK, "A mail to ourselves arrived after").what, "itself it saw nothing"
@@ -181,7 +181,7 @@ async def test_a_mail_that_the_inbox_loop_has_filed_already_came_all_the_same(wo
 @on_sqlite
 async def test_a_store_that_goes_away_while_the_mail_is_awaited_leaves_the_mailbox_to_tell(world: World) -> None:
     given = means(world)
-    box = service.imap(given.config)
+    box = connections.imap(given.config)
     assert box is not None
     looks: list[Batch] = []
 

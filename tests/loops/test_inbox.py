@@ -242,7 +242,7 @@ class Slow(MemoryMailIn):
 
 
 async def a_turn(service: Service, mail_in: MemoryMailIn) -> tuple[InboxReader, asyncio.Task[Any]]:
-    reader = InboxReader(service.app.store, service.app.desk, mail_in, folder=PROCESSED, idle=HOUR)
+    reader = InboxReader(service.app.store, service.app.desk, mail_in, service.app.metrics, folder=PROCESSED, idle=HOUR)
     job = await service.tx(work.get, "inbox:main")
     return reader, asyncio.create_task(reader.handle(job))
 

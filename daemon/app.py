@@ -88,6 +88,7 @@ class App:
     metrics: Metrics
     notifier: Notifier
     watchdog: Watchdog
+    runs: bool = False
 
     def api(self) -> Any:
         """Return the ASGI application over this store (design 4.10)."""
@@ -133,8 +134,8 @@ class App:
         return taken
 
     def status(self) -> Mapping[str, Any]:
-        """What this process is doing: its lanes and whether each one's server answers."""
-        return {"loops": {name: lane.state() for name, lane in self.lanes.items()}}
+        """What this process is doing: its lanes and whether each one's server answers. Nothing where no service runs."""
+        return {"loops": {name: lane.state() for name, lane in self.lanes.items()}} if self.runs else {}
 
     async def prepare(self) -> None:
         """Before the loops start: free what a dead process held, put down the periodic duties, heed new zone rules."""
@@ -167,6 +168,7 @@ class App:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set; then let what runs come to its end. Raises ExceptionGroup if a loop dies."""
         await self.prepare()
+        self.runs = True
         self.holds.start()
         services: dict[str, Service] = {"api": self._serve, "watchdog": partial(self.watchdog.run, stop)}
         if self.config.health.address is not None:

@@ -53,12 +53,14 @@ def test_it_says_when_it_is_ready_alive_and_stopping_and_how_it_is(cli: Cli, sys
         heard = hear(systemd, "READY=1")
         assert next(one for one in heard if one.startswith("STATUS=")) == "STATUS=Starting"
         assert cli("status").out.startswith("The service runs")
+        assert set(cli.json("status")["running"]["loops"]) == {"mail", "bulk", "remind", "calendar", "house"}
         for _ in range(3):
             hear(systemd, "WATCHDOG=1")
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
         heard = hear(systemd, "STOPPING=1")
         assert "STATUS=Stopping: what runs comes to its end" in heard
+    assert cli.json("status")["running"] == {}
 
 
 def test_an_answer_that_never_comes_does_not_keep_it_from_stopping(cli: Cli) -> None:

@@ -21,7 +21,7 @@ from niquests.packages.urllib3.exceptions import (  # type: ignore[import-not-fo
     NewConnectionError,
 )
 
-from daemon.core.errors import Conflict, Refused, SitzungsplanerError, Unreachable
+from daemon.core.errors import AGAIN, Conflict, Refused, SitzungsplanerError, Unreachable
 
 DAV = "{DAV:}"
 CALDAV = "{urn:ietf:params:xml:ns:caldav}"
@@ -31,7 +31,6 @@ _NO_CONNECTION = (NewConnectionError, ConnectionRefusedError)
 _NOT_SECURE = (ssl.SSLError, niquests.exceptions.SSLError)
 _TOO_SLOW = (TimeoutError, niquests.exceptions.Timeout)
 _NOT_SENT = (*_NO_CONNECTION, *_NOT_SECURE, ConnectTimeoutError, niquests.exceptions.ConnectTimeout, socket.gaierror)
-_AGAIN = "It is tried again by itself."
 
 
 def from_transport(trouble: BaseException, *, host: str, writing: bool) -> Unreachable | Refused:
@@ -50,15 +49,15 @@ def from_transport(trouble: BaseException, *, host: str, writing: bool) -> Unrea
             f"{host} signs people in in a way that is not known here (Basic, Digest, Bearer are). Try an app password."
         )
     if among((socket.gaierror,)):
-        text = f"{host} has no address in the DNS. {_AGAIN} If it stays so, check the calendar's address."
+        text = f"{host} has no address in the DNS. {AGAIN} If it stays so, check the calendar's address."
     elif among(_NOT_SECURE):
-        text = f"No secure connection to {host}: {_words(chain)}. {_AGAIN} Its certificate must be valid and trusted here."
+        text = f"No secure connection to {host}: {_words(chain)}. {AGAIN} Its certificate must be valid and trusted here."
     elif among(_TOO_SLOW):
-        text = f"{host} did not answer in time. {_AGAIN}"
+        text = f"{host} did not answer in time. {AGAIN}"
     elif among(_NO_CONNECTION):
-        text = f"{host} could not be reached: {_words(chain)}. {_AGAIN}"
+        text = f"{host} could not be reached: {_words(chain)}. {AGAIN}"
     else:
-        text = f"{host} gave no complete answer: {_words(chain)}. {_AGAIN}"
+        text = f"{host} gave no complete answer: {_words(chain)}. {AGAIN}"
     return Unreachable(text, maybe_done=writing and not among(_NOT_SENT))
 
 
@@ -79,7 +78,7 @@ def from_status(
         return Conflict(f"{host} did not {act}: it was changed or removed there since it was last read. It is read again.")
     if status >= 500 or status in (408, 423, 425, 429):
         reason = {423: "it is locked", 429: "too many requests", 507: "no space is left there"}.get(status, f"error {status}")
-        again = f"It is tried again, not before {retry_after} h as the server asks." if retry_after else _AGAIN
+        again = f"It is tried again, not before {retry_after} h as the server asks." if retry_after else AGAIN
         # 429: the server says that it did nothing. Anything above may have stopped after the work was done.
         return Unreachable(
             f"{host} could not {act}: {reason}. {again}", retry_after=retry_after, maybe_done=writing and status >= 500

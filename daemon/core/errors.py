@@ -20,6 +20,9 @@ class SitzungsplanerError(Exception):
     """Everything this project raises on purpose. `str(error)` is a sentence for a person; it never holds a secret."""
 
 
+AGAIN = "It is tried again by itself."  # said by an Unreachable about what a loop does
+
+
 class Unreachable(SitzungsplanerError):
     """A server did not answer, or said "later".
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from daemon import planner
 from daemon.core.calendars import Calendar, LinkState
-from daemon.core.errors import Rejected
+from daemon.core.errors import AGAIN, Rejected, Unreachable
 from daemon.core.model import Sender
 from daemon.ports import CalendarAccount, Capabilities
 from daemon.secrets import decrypt, encrypt
@@ -49,7 +49,14 @@ async def add(
             password=decrypt(context.key, secret, context.references),
             headers=tuple(sorted(body.headers.items())),
         )
-        capabilities = await context.probe(account)
+        try:
+            capabilities = await context.probe(account)
+        except Unreachable as error:
+            # Nobody tries again what was not added.
+            why = str(error).replace(f" {AGAIN}", "")
+            raise Unreachable(
+                f"{why} The calendar was not added. Add it unseen with --no-probe, or when the server answers."
+            ) from error
         _require(capabilities, body)
 
     def do(tx: Connection) -> CalendarShown:

@@ -61,6 +61,8 @@ def test_the_service_does_its_work_and_stops(cli: Cli) -> None:
         words = ("calendar", "add", "Arbeit", "--url", url, "--username", "alice", "--password-stdin")
         refused = cli(*words, stdin="geheim", code=1).err
         assert "localhost" in refused
+        assert "The calendar was not added" in refused
+        assert "tried again by itself" not in refused
         assert "fault of" not in refused
         cli(*words, "--no-probe", stdin="geheim")
         made = cli.json("entry", "add", "Haushalt", "--start", "2035-03-10 09:00", "--attendee", "ben@example.org")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daemon.core.errors import Refused, Unreachable
+from daemon.core.errors import AGAIN, Refused, Unreachable
 from daemon.ports import CalendarAccount, Capabilities
 from daemon.secrets import decrypt
 from daemon.store import calendars as calendar_rows
@@ -70,15 +70,23 @@ async def test_a_dry_run_asks_the_server_and_keeps_nothing(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "status"),
-    [(Refused("Wrong password for anna."), 502), (Unreachable("dav.example.org does not answer."), 503)],
+    ("answer", "status", "told"),
+    [
+        (Refused("Wrong password for anna."), 502, "Wrong password for anna."),
+        (
+            Unreachable(f"dav.example.org does not answer. {AGAIN}"),
+            503,
+            "dav.example.org does not answer. The calendar was not added. "
+            "Add it when the server answers, or unseen with --no-probe.",
+        ),
+    ],
     ids=["refused", "unreachable"],
 )
-async def test_what_the_server_says_is_told_and_nothing_is_kept(api: Api, answer: Any, status: int) -> None:
+async def test_what_the_server_says_is_told_and_nothing_is_kept(api: Api, answer: Any, status: int, told: str) -> None:
     await api.add_owner()
     api.server.answer = answer
     problem = await api.post("/calendars", NEW, status=status)
-    assert problem["detail"] == str(answer)
+    assert problem["detail"] == told
     assert await api.get("/calendars") == []
 
 

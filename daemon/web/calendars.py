@@ -54,9 +54,8 @@ async def add(
         except Unreachable as error:
             # Nobody tries again what was not added.
             why = str(error).replace(f" {AGAIN}", "")
-            raise Unreachable(
-                f"{why} The calendar was not added. Add it unseen with --no-probe, or when the server answers."
-            ) from error
+            remedy = "Add it when the server answers, or unseen with --no-probe."
+            raise Unreachable(f"{why} The calendar was not added. {remedy}") from error
         _require(capabilities, body)
 
     def do(tx: Connection) -> CalendarShown:

@@ -25,7 +25,9 @@ from connectors.memory.calendar import MemoryServer
 from connectors.memory.mail import MemoryMailOut, MemoryPost
 from daemon import planner
 from daemon.app import App, open_app
+from daemon.clock import SystemClock
 from daemon.config import load_config
+from daemon.connections import connect
 from daemon.core.model import Language, Sender, When
 from daemon.logs import configure_logs
 from daemon.planner.causes import calendar_key
@@ -34,6 +36,7 @@ from daemon.ports import CalendarAccount, CalendarConnector
 from daemon.secrets import encrypt
 from daemon.store import schema, work
 from tests.clock import ManualClock
+from tests.servers.radicale import radicale
 
 SIZES, SHORT = (1_000, 10_000, 100_000), (500, 2_000)
 ENTRIES_EACH = 50  # of an owner
@@ -189,6 +192,22 @@ async def scale(sizes: tuple[int, ...], folder: Path) -> None:
             )
 
 
+async def poll_over_http(folder: Path) -> float:
+    """Return microseconds of CPU for asking a real server (Radicale) whether anything changed; nothing did."""
+    with radicale(folder) as server:
+        account = server.account("alice")
+        connector = connect(account, clock=SystemClock())
+        try:
+            found = await connector.changes(None)
+
+            async def ask(_number: int) -> object:
+                return await connector.changes(found.token)
+
+            return await cpu(ask, _ACTS)
+        finally:
+            await connector.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help=f"up to {SHORT[-1]:,} entries")
@@ -196,6 +215,8 @@ def main() -> None:
     configure_logs(level="error", form="text")
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(scale(SHORT if given.short else SIZES, Path(folder)))
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"\nasking a CalDAV server whether anything changed: {asyncio.run(poll_over_http(Path(folder))):,.0f} µs besides")
 
 
 if __name__ == "__main__":

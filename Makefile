@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test check coverage servers bench soak run clean
+.PHONY: help install demo test check coverage servers js bench soak run clean
 help:
 	@echo "make demo      the whole story on this machine, nothing to configure; DEMO=--once ends after it"
 	@echo "make test      the tests; TESTS=tests/core only those"
@@ -13,6 +13,7 @@ help:
 	@echo "make bench     the benchmarks in their short form"
 	@echo "make soak      a long run in this process; MINUTES=10"
 	@echo "make servers   mail and calendar servers from Debian's packages, for more tests (needs root)"
+	@echo "make js        ical.js for the tests that ask another program (needs Node and npm)"
 	@echo "make clean     take away the environment and all caches"
 
 install: $(VENV)/installed
@@ -50,9 +51,17 @@ coverage: install
 servers:
 	.ci/servers
 
+js: tests/js/node_modules/.package-lock.json
+
+tests/js/node_modules/.package-lock.json: tests/js/package-lock.json
+	cd tests/js && npm ci --no-audit --no-fund --ignore-scripts
+	@touch $@
+
 bench: install
 	$(BIN)/python -m benchmarks.compose
 	$(BIN)/python -m benchmarks.queue --short
+	$(BIN)/python -m benchmarks.mail --short
+	$(BIN)/python -m benchmarks.reminders --short
 
 soak: install
 	$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),10)
@@ -61,4 +70,4 @@ run: install
 	$(BIN)/sitzungsplaner --config config.toml run
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) tests/js/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

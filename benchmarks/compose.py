@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes
 from email.headerregistry import Address
@@ -43,27 +44,47 @@ def composed(desk: Desk, renderer: Renderer, entries: int, attendees: int) -> li
     return mails
 
 
-def parts_of(message: Message) -> tuple[str, str, str, str]:
-    """Return subject, text, HTML and calendar of a composed mail."""
-    mail = message_from_bytes(message.data or b"", policy=SMTP)
-    text, html, calendar = (part.get_content() for part in mail.iter_parts())
-    return str(mail["Subject"]), text, html, calendar
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a composed mail consists of. `calendar` is None in mails to owners."""
+
+    subject: str
+    text: str
+    html: str
+    calendar: str | None
+    message_id: str
+    date: datetime
 
 
-def plain(subject: str, text: str, html: str, calendar: str, *, recipient: str, message_id: str, date: datetime) -> bytes:
+def parts_of(data: bytes) -> Parts:
+    """Take a finished mail apart."""
+    mail = message_from_bytes(data, policy=SMTP)
+    text, html, *calendars = (part.get_content() for part in mail.iter_parts())
+    return Parts(
+        subject=str(mail["Subject"]),
+        text=text,
+        html=html,
+        calendar=calendars[0] if calendars else None,
+        message_id=str(mail["Message-ID"]),
+        date=mail["Date"].datetime,
+    )
+
+
+def plain(parts: Parts, *, recipient: str) -> bytes:
     """Build the same mail the way the standard library's documentation shows."""
     mail = EmailMessage(policy=SMTP)
     local, _, domain = PLANNER.partition("@")
     mail["From"] = Address("Anna Müller", local, domain)
     local, _, domain = recipient.partition("@")
     mail["To"] = Address("Gast", local, domain)
-    mail["Subject"] = subject
-    mail["Date"] = format_datetime(date)
-    mail["Message-ID"] = message_id
+    mail["Subject"] = parts.subject
+    mail["Date"] = format_datetime(parts.date)
+    mail["Message-ID"] = parts.message_id
     mail["X-Auto-Response-Suppress"] = "OOF, AutoReply"
-    mail.set_content(text)
-    mail.add_alternative(html, subtype="html")
-    mail.add_alternative(calendar, subtype="calendar", params={"method": "REQUEST"}, cte="base64")
+    mail.set_content(parts.text)
+    mail.add_alternative(parts.html, subtype="html")
+    if parts.calendar is not None:
+        mail.add_alternative(parts.calendar, subtype="calendar", params={"method": "REQUEST"}, cte="base64")
     return mail.as_bytes()
 
 
@@ -82,11 +103,11 @@ def compared(attendees: int, mails: int, *, desk: Desk, renderer: Renderer) -> t
     entries = max(mails // attendees, 1)
     finished = composed(desk, renderer, entries, attendees)
     ours = best(lambda: composed(desk, renderer, entries, attendees))
-    given = [(parts_of(one), one) for one in finished]
+    given = [(parts_of(one.data or b""), one.recipient) for one in finished]
 
     def build() -> None:
-        for parts, one in given:
-            plain(*parts, recipient=one.recipient, message_id=one.message_id, date=one.created)
+        for parts, recipient in given:
+            plain(parts, recipient=recipient)
 
     return len(finished) / ours, len(finished) / best(build)
 

@@ -17,15 +17,18 @@ from typing import Any
 
 from daemon import config as settings
 from daemon.clock import SystemClock
-from daemon.connections import CalendarConnections, Connecting, connect, imap, smtp
+from daemon.connections import CalendarConnections, Connecting, connect, imap, lmtp, smtp
 from daemon.core.errors import ConfigProblem
+from daemon.core.itip import AnswerRules
 from daemon.core.model import Organizer
 from daemon.core.retry import Limits
+from daemon.core.tokens import Links
 from daemon.logs import get_logger
 from daemon.loops.calendar import CalendarWorker
 from daemon.loops.holds import Holds
 from daemon.loops.house import HouseKeeper
 from daemon.loops.inbox import INBOX_KEY, InboxReader
+from daemon.loops.intake import Intake
 from daemon.loops.lane import Handler, Lane, Servers
 from daemon.loops.mail import Mailer
 from daemon.loops.measure import measured
@@ -51,6 +54,9 @@ def rules(config: settings.Config) -> Rules:
     """Return what the use cases decide by."""
     return Rules(
         organizer=Organizer(email=config.mail.address or "sitzungsplaner@localhost.invalid", name=config.mail.name),
+        organizer_form=config.mail.organizer,
+        private_guests=config.mail.private_guests,
+        bounces=config.mail.bounces,
         link_template=config.meeting.link,
         dial_in=config.meeting.dial_in,
         coalesce=config.mail.coalesce,
@@ -60,6 +66,11 @@ def rules(config: settings.Config) -> Rules:
         alarm=config.calendars.alarm,
         language=config.service.language,
         zone=config.service.timezone,
+        answers=AnswerRules(
+            authserv_id=config.mail.answers.authserv_id,
+            authenticity=config.mail.answers.authenticity,
+            uninvited=config.mail.answers.uninvited,
+        ),
         limits=Limits(give_up=config.work.give_up, tries=config.work.tries),
     )
 
@@ -85,6 +96,7 @@ class App:
     mail_out: MailOut | None
     mail_in: MailIn | None
     inbox: InboxReader | None
+    intake: Intake
     metrics: Metrics
     notifier: Notifier
     watchdog: Watchdog
@@ -173,6 +185,10 @@ class App:
         services: dict[str, Service] = {"api": self._serve, "watchdog": partial(self.watchdog.run, stop)}
         if self.config.health.address is not None:
             services["health"] = partial(self._serve_health, self.config.health.address)
+        if self.config.mail.lmtp.address is not None:
+            services["lmtp"] = partial(self._serve_lmtp, self.config.mail.lmtp.address)
+        if self.config.web.address is not None:
+            services["pages"] = partial(self._serve_pages, self.config.web.address)
         if not self.store.is_sqlite:
             services["listener"] = self.store.listen
         log.info("the service runs", action="started", store=self.store.url.get_backend_name(), pid=os.getpid())
@@ -191,6 +207,22 @@ class App:
         from daemon.web.socket import serve
 
         await serve(self.api(), self.config.service.socket, group=self.config.service.socket_group)
+
+    async def _serve_pages(self, address: tuple[str, int]) -> None:
+        from daemon.web.pages import serve_pages
+
+        await serve_pages(self.store, self.desk, self.renderer, address, proxies=self.config.web.proxies)
+
+    async def _serve_lmtp(self, address: tuple[str, int] | Path) -> None:
+        from daemon.web.socket import listen_tcp, listening_unix
+
+        door = lmtp(self.config, self.intake.delivered)
+        setting = "mail.lmtp.listen"
+        if isinstance(address, Path):
+            with listening_unix(address, self.config.mail.lmtp.socket_group, setting=setting) as listener:
+                await door.serve(listener)
+        else:
+            await door.serve(listen_tcp(address, setting=setting))
 
     async def _serve_health(self, address: tuple[str, int]) -> None:
         from daemon.web.health import Health, serve_health
@@ -230,7 +262,7 @@ async def open_app(
         admin.upgrade(url, data_dir=data_dir, clock=clock, held=file is not None)
         store = open_store(url, clock=clock, data_dir=data_dir, threads=config.store.threads)
         stack.callback(store.close)
-        desk = Desk(clock=clock, rules=rules(config))
+        desk = Desk(clock=clock, rules=rules(config), links=Links(url=config.web.url, key=key) if config.web.url else None)
         renderer = Renderer(template_folders())
         connecting = connecting or partial(connect, clock=clock)
         connections = CalendarConnections(key, config.calendars.references, connecting)
@@ -241,11 +273,10 @@ async def open_app(
             if one is not None:
                 stack.push_async_callback(one.close)
         inbox, metrics = None, Metrics(store=store.url.get_backend_name())
+        intake = Intake(store, desk, metrics)
         if mail_in is not None:
             folder = config.mail.imap.folder_processed
-            inbox = InboxReader(
-                store, desk, mail_in, metrics, folder=folder, idle=config.mail.imap.idle if idle is None else idle
-            )
+            inbox = InboxReader(store, desk, mail_in, intake, folder=folder, idle=config.mail.imap.idle if idle is None else idle)
         holds, notifier = Holds(store, clock, config.work.hold), Notifier.of(os.environ)
         lanes: dict[str, Lane] = {}
         app = App(
@@ -261,6 +292,7 @@ async def open_app(
             mail_out=mail_out,
             mail_in=mail_in,
             inbox=inbox,
+            intake=intake,
             metrics=metrics,
             notifier=notifier,
             watchdog=Watchdog(lanes, notifier, metrics, patience=PATIENCE, excused=lambda: store.occupied),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from daemon import config as settings
 from daemon.core.calendars import Calendar
 from daemon.core.errors import Refused
-from daemon.ports import CalendarAccount, CalendarConnector, Clock, MailIn, MailOut, Security
+from daemon.ports import CalendarAccount, CalendarConnector, Clock, MailDoor, MailIn, MailOut, Security, TakesMail
 from daemon.secrets import decrypt
 
 
@@ -50,6 +50,13 @@ def imap(config: settings.Config) -> MailIn | None:
             mailbox=given.mailbox,
         )
     )
+
+
+def lmtp(config: settings.Config, take: TakesMail) -> MailDoor:
+    """Return what a mail server of this machine delivers to."""
+    from connectors.lmtp.connector import LmtpServer
+
+    return LmtpServer(take, most_bytes=config.mail.lmtp.most_bytes)
 
 
 def connect(account: CalendarAccount, *, clock: Clock) -> CalendarConnector:

@@ -25,7 +25,7 @@ _TURNS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300)
 
 
 class Rows(Protocol):
-    """How many work rows of one kind there are (`store.work.Count`)."""
+    """How many work rows of one kind there are (`store.work_counts.Count`)."""
 
     @property
     def kind(self) -> str: ...

@@ -6,6 +6,7 @@ Every method raises `Unreachable`, `Refused` or `Conflict`, nothing else; the fo
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -58,7 +59,11 @@ class ChangeSet:
 
 
 class CalendarConnector(Protocol):
-    """One calendar of one owner on one server. Used by one task at a time."""
+    """One calendar of one owner on one server.
+
+    Used by one task at a time, but for writes of different events, which may be under way side by side. What a write returns has
+    the version and the attendees that the server keeps; the texts of an event that names nobody may be those that were written.
+    """
 
     async def probe(self) -> Capabilities:
         """Look at what the server really does, without leaving anything behind and without mailing anybody."""
@@ -201,6 +206,20 @@ class MailIn(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class TakesMail(Protocol):
+    """Takes one delivered mail in (RFC 5322 bytes); returns, once its outcome is committed, a word for it. Raises: not taken."""
+
+    async def __call__(self, data: bytes) -> str: ...
+
+
+class MailDoor(Protocol):
+    """Where a mail server delivers to us."""
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Serve on the listening socket until cancelled, and close it."""
+        ...
 
 
 class Clock(Protocol):

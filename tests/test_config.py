@@ -91,6 +91,8 @@ def _spelled(value: Any) -> tuple[str, Any]:
             return str(value + 1), value + 1
         case SecretStr():
             return "postgresql://x", SecretStr("postgresql://x")
+        case (str(), *_):
+            return "10.0.0.1, 192.0.2.0/24", ("10.0.0.1", "192.0.2.0/24")
         case tuple():
             return "2h, PT5M", (timedelta(hours=2), timedelta(minutes=5))
         case Path():
@@ -104,8 +106,12 @@ def _spelled(value: Any) -> tuple[str, Any]:
 _TEXTS = {
     "mail.address": "sitzung@example.org",
     "service.timezone": "Europe/Paris",
+    "mail.bounces": "sitzung+{token}@example.org",
     "meeting.link": "https://x.example/{number}",
     "health.listen": "127.0.0.1:9180",
+    "mail.lmtp.listen": "127.0.0.1:2424",
+    "web.listen": "192.0.2.1:8470",
+    "web.url": "https://planer.example.org/x",
 }
 
 
@@ -120,6 +126,8 @@ def test_every_key_can_be_set_by_the_environment(machine: Machine, key: str) -> 
     for partner in ("username", "password"):  # one is useless without the other
         if key.endswith((".username", ".password")):
             environ.setdefault(environment_name(f"{key.rpartition('.')[0]}.{partner}"), "partner")
+    if key == "web.listen":
+        environ[environment_name("web.url")] = _TEXTS["web.url"]
     value: Any = machine.load(**environ).config
     for part in key.split("."):
         value = getattr(value, part)
@@ -188,6 +196,14 @@ def _one_line_cases() -> list[Any]:
         ("[health]\nlisten = '::1:9180'", 'health.listen: "::1:9180" is no address on this machine.'),
         ("[health]\nlisten = '[127.0.0.1]:9180'", 'health.listen: "[127.0.0.1]:9180" is no address on this machine.'),
         ("[health]\nlisten = 'localhost:99999'", 'health.listen: "localhost:99999" is no address on this machine.'),
+        ("[web]\nlisten = '127.0.0.1:8470'", "web.url: missing, while web.listen is set. Set the address by which people reach"),
+        ("[web]\nurl = 'https://x.example'\nlisten = '8470'", 'web.listen: "8470" is no address with a port.'),
+        ("[web]\nurl = 'http://planer.example.org'", "web.url: It must begin with https://"),
+        ("[web]\nurl = 'https://planer.example.org/?x=1'", "web.url: It must be a web address without blanks"),
+        ("[web]\nproxies = ['proxy.example']", 'web.proxies: "proxy.example" is no address of a proxy.'),
+        ("[web]\nproxies = 5", "web.proxies: 5 is not a list of texts; write it like"),
+        ("[mail.lmtp]\nlisten = '0.0.0.0:2424'", 'mail.lmtp.listen: "0.0.0.0:2424" is neither an address on this machine'),
+        ("[mail.lmtp]\nlisten = 'lmtp.sock'", 'mail.lmtp.listen: "lmtp.sock" is neither an address on this machine'),
         ("[health]\nlisten = 'monitor.example:9180'", 'health.listen: "monitor.example:9180" is no address on this machine.'),
         ("[calendars.secrets.web]", "calendars.secrets.web.password: missing. Set it, or calendars.secrets.web.password_file."),
         ("[calendars.secrets.web]\npass = 'x'", "calendars.secrets.web.pass: there is no such setting."),
@@ -415,6 +431,8 @@ class TestExample:
                     default = str(default)
                 case None:
                     default = ""
+                case (str(), *_):
+                    default = list(default)
                 case tuple():
                     assert shown == ["24h", "15m"]
                     assert default == (timedelta(hours=24), timedelta(minutes=15))
@@ -500,3 +518,17 @@ class TestReload:
         taken = take_over(running, read)
         assert taken.waiting == ("mail.smtp.password",)
         assert taken.config == running
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [("", None), ("[::1]:2424", ("::1", 2424)), ("/run/x/lmtp.sock", Path("/run/x/lmtp.sock"))],
+    ids=["nowhere", "port", "socket"],
+)
+def test_mail_is_taken_in_on_a_port_or_a_socket_of_this_machine(machine: Machine, listen: str, address: Any) -> None:
+    assert machine.load(f"[mail.lmtp]\nlisten = '{listen}'").config.mail.lmtp.address == address
+
+
+def test_pages_may_be_served_to_a_proxy_on_another_machine(machine: Machine) -> None:
+    web = machine.load("[web]\nlisten = '192.0.2.1:8470'\nurl = 'https://planer.example.org/sub/'\n").config.web
+    assert (web.address, web.url) == (("192.0.2.1", 8470), "https://planer.example.org/sub")

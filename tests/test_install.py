@@ -13,7 +13,7 @@ from daemon.cli.tree import command, load
 from daemon.config import RELOADABLE, Config
 from daemon.config.sources import Keys
 from daemon.metrics import LaneState, Metrics
-from daemon.store.work import Count
+from daemon.store.work_counts import Count
 from tests.test_metrics import NOW, scraped
 from tests.test_systemd import UNIT, settings, value
 

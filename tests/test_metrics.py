@@ -15,7 +15,8 @@ from daemon.core.zones import TZDATA_VERSION
 from daemon.loops.lane import Settled
 from daemon.loops.measure import measured
 from daemon.metrics import LaneState, Metrics
-from daemon.store.work import Count, Job
+from daemon.store.work import Job
+from daemon.store.work_counts import Count
 
 NOW = datetime(2027, 3, 1, 8, 0, tzinfo=UTC)
 JOB = Job(

@@ -1,7 +1,9 @@
 """`CalendarConnector` over CalDAV: one calendar, writes guarded by ETag, changes by sync token (RFC 4791, RFC 6578).
 
 An ETag guards each write, never a Schedule-Tag: on Cyrus that goes stale with each answer, on Xandikos it lets an answer be
-overwritten. What the server keeps is read back after each write: most servers store something else than they were given.
+overwritten. What the server keeps is read back after a write: most servers store something else than they were given. Only of an
+event that names nobody nothing but its version matters later; it is not read back where the ETag that came with a PUT was seen to
+be the one that the server gives out afterwards.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from connectors.caldav import mapping
-from connectors.caldav.client import Client, TooLarge, Transport
+from connectors.caldav.client import Answer, Client, TooLarge, Transport
 from connectors.caldav.discovery import Place, find_calendar
 from connectors.caldav.errors import CALDAV, DAV
 from connectors.caldav.mapping import CALENDARSERVER, Multistatus, Resource, Token
@@ -36,6 +38,7 @@ class CalDavConnector:
         self._client = Client(account, transport=transport)
         self._clock = clock
         self._found: Place | None = None
+        self._etag_holds: bool | None = None  # that of a PUT is that of the next GET; None: not seen so far
 
     async def probe(self) -> Capabilities:
         """Look at what the server really does; see `CalendarConnector.probe`. Leaves nothing behind and names no attendee."""
@@ -155,7 +158,7 @@ class CalDavConnector:
             trouble = lost
         else:
             if answer.ok:
-                return await self._read_back(ref, event)
+                return await self._kept(ref, written, answer)
             trouble = self._client.refusal(answer, act=act)
         if isinstance(trouble, Unreachable) and trouble.maybe_done:
             landed = await self._looked(ref, trouble)
@@ -165,6 +168,17 @@ class CalDavConnector:
             # Nextcloud says 400, others 403 without a reason, where the UID is taken.
             raise self._taken(event)
         raise trouble
+
+    async def _kept(self, ref: ItemRef, event: Event, answer: Answer) -> RemoteItem:
+        """The item as the server keeps it: read back, or known without."""
+        told = answer.etag if answer.etag.startswith('"') and not answer.headers.get("Location") else ""
+        nobody = not any(one.guests or one.organizer for one in event.components)
+        if told and nobody and self._etag_holds:
+            return RemoteItem(ref=ref, version=Version(told), event=event)
+        kept = await self._read_back(ref, event)
+        if told and nobody:
+            self._etag_holds = self._etag_holds is not False and (kept.ref, kept.version) == (ref, told)
+        return kept
 
     async def _read_back(self, ref: ItemRef, event: Event) -> RemoteItem:
         try:

@@ -30,10 +30,14 @@ def wire_form(data: bytes) -> bytes:
 
     A bare CR or LF would let a server see an end of the mail that we did not mean (SMTP smuggling).
     """
-    lines = _LINE_END.sub(b"\r\n", data)
+    ends = data.count(b"\r\n")
+    # Ours is right as it is nearly always, and counting takes a hundredth of the time of replacing.
+    lines = data if ends == data.count(b"\n") == data.count(b"\r") else _LINE_END.sub(b"\r\n", data)
     if not lines.endswith(b"\r\n"):
         lines += b"\r\n"
-    return _LEADING_DOT.sub(b"..", lines) + b".\r\n"
+    if lines.startswith(b".") or b"\n." in lines:
+        lines = _LEADING_DOT.sub(b"..", lines)
+    return lines + b".\r\n"
 
 
 def _address(text: str) -> str:

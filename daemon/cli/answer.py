@@ -7,17 +7,22 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import httpx
 import typer
 
 from daemon.cli import screen, words
 from daemon.cli.client import Service, quoted, service
 from daemon.cli.ending import Failed
-from daemon.cli.options import STDIN, Json, Limit, contents, named
+from daemon.cli.entry import asked
+from daemon.cli.options import STDIN, DryRun, EntryName, Json, Limit, OneDate, contents, named
 from daemon.cli.tree import Verb
 from daemon.core.errors import Rejected
 
 app = typer.Typer(help="Mails that answered invitations, and what became of them.", no_args_is_help=True, add_completion=False)
 
+MailName = Annotated[str, typer.Argument(metavar="ID", help="As answer list tells it; its beginning is enough.")]
+
+_BY_WORD = {"yes": "ACCEPTED", "no": "DECLINED", "maybe": "TENTATIVE"}
 _SHOWN = ("outcome", "reason", "uid", "attendee", "partstat", "recurrence_id")
 
 
@@ -79,7 +84,7 @@ def list_mails(
 @app.command("show", cls=Verb)
 def show(
     ctx: typer.Context,
-    mail: Annotated[str, typer.Argument(metavar="ID", help="As answer list --json tells it.")],
+    mail: MailName,
     *,
     json: Json = False,
 ) -> None:
@@ -99,6 +104,8 @@ def show(
             ("Reason", one["reason"]),
             ("Answer", _said(one)),
             ("Date", one["recurrence_id"] and one["recurrence_id"].replace("T", " ")[:16]),
+            ("Proposed", _proposed(one)),
+            ("Comment", one["comment"]),
             ("Entry", one["entry"]),
             ("UID", one["uid"]),
             ("Message-ID", one["message_id"]),
@@ -106,6 +113,74 @@ def show(
             ("Id", one["id"]),
         )
     )
+    if one["waits"]:
+        screen.say(f"Decide: sitzungsplaner answer accept {one['id'][:8]}, or answer refuse.")
+
+
+@app.command("accept", cls=Verb)
+def accept(ctx: typer.Context, mail: MailName, *, dry_run: DryRun = False, json: Json = False) -> None:
+    """Let a held answer count, or take the time that somebody proposed: the entry moves and everybody is asked."""
+    with service(ctx) as api:
+        _decided(api, api.post(f"/answers/{quoted(mail)}/accept", dry_run=dry_run), json=json)
+
+
+@app.command("refuse", cls=Verb)
+def refuse(
+    ctx: typer.Context,
+    mail: MailName,
+    *,
+    comment: Annotated[
+        str, typer.Option("--comment", metavar="TEXT", help="Why a proposed time is not taken; he reads it.")
+    ] = "",
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Drop a held answer, or tell somebody that the time he proposed is not taken."""
+    with service(ctx) as api:
+        _decided(api, api.post(f"/answers/{quoted(mail)}/refuse", {"comment": comment}, dry_run=dry_run), json=json)
+
+
+@app.command("set", cls=Verb)
+def set_answer(
+    ctx: typer.Context,
+    entry: EntryName,
+    attendee: Annotated[str, typer.Argument(metavar="ADDRESS", help="Whose answer it is.")],
+    answer: Annotated[str, typer.Argument(metavar="yes|no|maybe", help="What he said.")],
+    *,
+    date: OneDate = "",
+    comment: Annotated[str, typer.Option("--comment", metavar="TEXT", help='For the record, like "by phone".')] = "",
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Record an answer that came in another way, by phone for example. Nobody is mailed."""
+    partstat = _BY_WORD.get(answer.strip().lower())
+    if partstat is None:
+        raise typer.BadParameter(f"“{answer}” is none of yes, no and maybe.", param_hint="'yes|no|maybe'")
+    with service(ctx) as api:
+        found = asked.entry_id(api, entry)
+        at = asked.one_date(api, found, date) or ""
+        body = {"entry": found, "attendee": attendee, "partstat": partstat, "date": at, "comment": comment}
+        shown = api.post("/answers/by-hand", body, dry_run=dry_run)
+    if json:
+        screen.as_json(shown)
+        return
+    named = attendee.strip().lower()
+    which = f" for {at.replace('T', ' ')}" if at else ""
+    said = words.ANSWERS[partstat]
+    screen.say(
+        f"Nothing is changed yet. {named} would stand as {said}{which}." if dry_run else f"{named}: {said}{which}, by you."
+    )
+
+
+def _decided(api: Service, answer: httpx.Response, *, json: bool) -> None:
+    if json:
+        screen.as_json(answer)
+    decided: dict[str, Any] = answer.json()
+    if not json:
+        begin = "Nothing is changed yet. " if decided["dry_run"] else ""
+        screen.say(f"{begin}{decided['reason']}", *(f"  {words.effect(one, None)}" for one in decided["effects"]))
+    if decided["effects"] and not decided["dry_run"]:
+        api.saved()
 
 
 def _ingest(api: Service, path: Path, content: bytes | Rejected, *, several: bool, json: bool) -> None:
@@ -118,6 +193,13 @@ def _ingest(api: Service, path: Path, content: bytes | Rejected, *, several: boo
         else:
             who = f"{one['attendee']} {_said(one)}".strip()
             screen.say(": ".join(part for part in (named(path) if several else "", one["outcome"], who, one["reason"]) if part))
+
+
+def _proposed(one: dict[str, Any]) -> str:
+    if not one["proposed_start"]:
+        return ""
+    lasts = f", {words.duration(one['proposed_duration'])}" if one["proposed_duration"] else ""
+    return f"{one['proposed_start'].replace('T', ' ')[:16]}{lasts}"
 
 
 def _said(one: dict[str, Any]) -> str:

@@ -24,12 +24,14 @@ _MAILS = {
     "occurrence-update": ("change of one date", "changes of one date"),
     "occurrence-cancellation": ("cancellation of one date", "cancellations of one date"),
     "reinvitation": ("invitation again", "invitations again"),
+    "decline-counter": ("refusal of a proposed time", "refusals of proposed times"),
 }
 _DELIVERIES = {
     "none": "not told",
     "queued": "waits to be sent",
     "sent": "sent",
     "failed": "FAILED",
+    "undeliverable": "CAME BACK",
     "told": "told before the import",
     "calendar": "told by the calendar's server",
 }
@@ -84,6 +86,10 @@ def standing(attendee: Mapping[str, Any]) -> str:
         return f"no answer since the move{had}"
     said = ANSWERS[attendee["partstat"]]
     source, at = attendee.get("source"), moment(attendee.get("answered_at"))
+    if attendee.get("delegated_to"):
+        said = f"{said} to {attendee['delegated_to']}"
+    if attendee.get("delegated_from"):
+        said = f"{said}, for {attendee['delegated_from']}"
     return f"{said} (by {source}, {at})" if source else said
 
 
@@ -96,7 +102,7 @@ def delivery(attendee: Mapping[str, Any]) -> str:
     if detail["at"]:
         words.append(moment(detail["at"]))
     text = " ".join(words)
-    return f"{text}: {detail['reply']}" if attendee["delivery"] == "failed" and detail["reply"] else text
+    return f"{text}: {detail['reply']}" if attendee["delivery"] in ("failed", "undeliverable") and detail["reply"] else text
 
 
 def state(entry: Mapping[str, Any]) -> str:

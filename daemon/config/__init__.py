@@ -7,11 +7,13 @@
 from daemon.config.load import SYSTEM_FILE, Loaded, Places, load_config, require_mail, salvage_config
 from daemon.config.reload import RELOADABLE, TakenOver, take_over
 from daemon.config.settings import (
+    Answers,
     Calendars,
     Config,
     Health,
     Imap,
     Lanes,
+    Lmtp,
     LogFormat,
     LogLevel,
     Mail,
@@ -22,17 +24,20 @@ from daemon.config.settings import (
     Service,
     Smtp,
     Store,
+    Web,
     Work,
 )
 
 __all__ = [
     "RELOADABLE",
     "SYSTEM_FILE",
+    "Answers",
     "Calendars",
     "Config",
     "Health",
     "Imap",
     "Lanes",
+    "Lmtp",
     "Loaded",
     "LogFormat",
     "LogLevel",
@@ -46,6 +51,7 @@ __all__ = [
     "Smtp",
     "Store",
     "TakenOver",
+    "Web",
     "Work",
     "load_config",
     "require_mail",

@@ -13,6 +13,8 @@ from daemon.config.problems import sentences
 from daemon.config.settings import Config, Security
 from daemon.config.sources import Keys, Reading, read_credentials, read_environment, read_file, use
 from daemon.core.errors import ConfigProblem
+from daemon.core.organizer import TOKEN_LENGTH, OrganizerForm
+from daemon.core.subaddress import room_for_detail
 
 SYSTEM_FILE = Path("/etc/sitzungsplaner/config.toml")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", ""})
@@ -127,6 +129,18 @@ def _contradictions(readings: tuple[Reading, ...]) -> list[str]:
             problems.append(f"{password}: missing, while {name} is set. Set it, {password}_file or the systemd credential.")
         if password in given and name not in given:
             problems.append(f"{name}: missing, while {password} is set.")
+    values = {key: value for one in reversed(readings) for key, value in one.values.items()}
+    address = str(values.get("mail.address", ""))
+    if values.get("mail.organizer") == OrganizerForm.TOKEN and room_for_detail(address) < TOKEN_LENGTH:
+        problems.append(
+            f'mail.organizer: "token" needs {TOKEN_LENGTH + 1} characters more before the @ of {address}, and 64 are allowed '
+            'there. Take a shorter address, or "service".'
+        )
+    if "web.listen" in given and "web.url" not in given | complained:
+        problems.append(
+            "web.url: missing, while web.listen is set. Set the address by which people reach the pages, "
+            "like https://planer.example.org."
+        )
     return problems
 
 

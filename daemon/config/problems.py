@@ -51,6 +51,8 @@ def _wrong(detail: ErrorDetails, field: FieldInfo | None) -> str:
         return "this must not be empty."
     if kind is str or kind is Path or kind == Path | None:
         return f"{shown} is not text; write it in quotes."
+    if kind == tuple[str, ...]:
+        return f'{shown} is not a list of texts; write it like ["127.0.0.1", "::1"].'
     return f'{shown} is not a list of durations; write it like ["24h", "15m"].'
 
 

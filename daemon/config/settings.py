@@ -1,27 +1,42 @@
 """What can be set: one frozen model for each section of the file. Defaults stand here, explanations in `config.example.toml`.
 
-Not here: where values come from (`sources`).
+Not here: what a value may look like (`values`), where values come from (`sources`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from daemon.config.sources import current_sources
-from daemon.core.addresses import clean_name, normal
-from daemon.core.durations import parse_duration
-from daemon.core.errors import Rejected
+from daemon.config.values import (
+    Bounces,
+    CaFile,
+    Email,
+    Link,
+    Listen,
+    MailListen,
+    Name,
+    Networks,
+    Offsets,
+    PageUrl,
+    Port,
+    StoreUrl,
+    WebListen,
+    Whole,
+    Zone,
+    host_port,
+)
+from daemon.core.authenticity import Authenticity
+from daemon.core.itip_who import Uninvited
 from daemon.core.model import Language
+from daemon.core.organizer import OrganizerForm
 
 
 class LogLevel(StrEnum):
@@ -46,123 +61,21 @@ class Security(StrEnum):
     TLS = "tls"
 
 
+class GuestList(StrEnum):
+    """Whether invitations tell who else is invited, or only who invites."""
+
+    SHARED = "shared"
+    PRIVATE = "private"
+
+
 _SMTP_PORTS = {Security.NONE: 25, Security.STARTTLS: 587, Security.TLS: 465}
 _IMAP_PORTS = {Security.NONE: 143, Security.STARTTLS: 143, Security.TLS: 993}
-
-
-def _no_bool(value: Any) -> Any:
-    if isinstance(value, bool):  # bool is an int in Python, `true` is no number in TOML
-        raise PydanticCustomError("int_type", "a number, not true or false")
-    return value
-
-
-def _email(value: str) -> str:
-    if not value:
-        return ""
-    try:
-        return normal(value)
-    except Rejected as error:
-        raise ValueError(str(error)) from None
-
-
-def _zone(value: str) -> str:
-    from daemon.core import zones
-
-    try:
-        return zones.zone(value).key
-    except Rejected as error:
-        raise ValueError(str(error)) from None
-
-
-def _duration(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(f'{value!r} is not a duration. Write it in quotes with a unit, like "24h" or "15m".')  # noqa: TRY004 - pydantic collects ValueError
-    try:
-        return parse_duration(value)
-    except Rejected as error:
-        raise ValueError(str(error)) from None
-
-
-def _listed(value: Any) -> Any:
-    return [part for part in value.replace(",", " ").split() if part] if isinstance(value, str) else value
-
-
-def _offsets(value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
-    if len(value) > 10:
-        raise ValueError("At most ten reminders fit.")
-    if any(not timedelta(0) <= one <= timedelta(days=366) for one in value):
-        raise ValueError("A reminder comes before the start, by at most a year (366d).")
-    return tuple(sorted(set(value), reverse=True))
-
-
-def _link(value: str) -> str:
-    if "{number}" not in value:
-        raise ValueError('It must contain {number}, where the session number goes, like "https://meet.example.org/{number}".')
-    rest = value.replace("{number}", "")
-    if "{" in rest or "}" in rest:
-        raise ValueError("{number} is the only thing in braces it may contain.")
-    if not rest.startswith(("https://", "http://")) or any(c.isspace() or not c.isprintable() for c in rest):
-        raise ValueError('It must be a web address without blanks, like "https://meet.example.org/{number}".')
-    return value
-
-
-def _store_url(value: SecretStr) -> SecretStr:
-    url = value.get_secret_value()
-    if url and not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
-        # The value is not shown: it may hold a password.
-        raise ValueError('It must be empty or begin with "postgresql://" or "sqlite:///".')
-    return value
-
-
-def _listen(value: str) -> str:
-    if value and _host_port(value) is None:
-        raise ValueError(
-            f'"{value}" is no address on this machine. Write it like "127.0.0.1:9180" or "[::1]:9180"; '
-            "whoever shall reach it from elsewhere goes through a proxy of yours."
-        )
-    return value
-
-
-def _host_port(value: str) -> tuple[str, int] | None:
-    host, _, port = value.rpartition(":")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    try:
-        address = ip_address("127.0.0.1" if bare == "localhost" else bare)
-    except ValueError:
-        return None
-    if not address.is_loopback or (address.version == 6) is (bare == host) or not re.fullmatch("[0-9]{1,5}", port):
-        return None
-    return (str(address), int(port)) if 1 <= int(port) <= 65535 else None
-
-
-def _ca_file(value: Any) -> Any:
-    return None if value == "" else value
-
-
-def _there(value: Path | None) -> Path | None:
-    if value is not None and not value.is_file():
-        raise ValueError(
-            f"{value} is no file. Name the file with the CA certificates (PEM), or leave it empty for the system's own."
-        )
-    return value
 
 
 def _with_port(values: Any, ports: Mapping[Security, int]) -> Any:
     if isinstance(values, dict) and "port" not in values and values.get("security") in list(Security):
         return {**values, "port": ports[Security(values["security"])]}
     return values
-
-
-Whole = Annotated[int, BeforeValidator(_no_bool)]
-Port = Annotated[Whole, Field(ge=1, le=65535)]
-Email = Annotated[str, AfterValidator(_email)]
-Zone = Annotated[str, AfterValidator(_zone)]
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Offsets = Annotated[tuple[Duration, ...], BeforeValidator(_listed), AfterValidator(_offsets)]
-CaFile = Annotated[Path | None, BeforeValidator(_ca_file), AfterValidator(_there)]
-Name = Annotated[str, AfterValidator(clean_name)]
 
 
 class Section(BaseModel):
@@ -182,7 +95,7 @@ class Service(Section):
 
 
 class Store(Section):
-    url: Annotated[SecretStr, AfterValidator(_store_url)] = SecretStr("")
+    url: StoreUrl = SecretStr("")
     threads: Annotated[Whole, Field(ge=1, le=64)] = 8
 
 
@@ -222,12 +135,54 @@ class Imap(Section):
         return timedelta(seconds=self.idle_seconds)
 
 
+class Lmtp(Section):
+    """`listen`: host and port of this machine, or the path of a Unix socket; empty: no mail is taken this way."""
+
+    listen: MailListen = ""
+    socket_group: str = ""
+    max_megabytes: Annotated[Whole, Field(ge=1, le=100)] = 20
+
+    @property
+    def address(self) -> tuple[str, int] | Path | None:
+        """Where to listen; None: nowhere."""
+        return Path(self.listen) if self.listen.startswith("/") else host_port(self.listen)
+
+    @property
+    def most_bytes(self) -> int:
+        return self.max_megabytes * 1024 * 1024
+
+
+class Answers(Section):
+    """`authserv_id`: how our own mail server signs what it found out about a mail (RFC 8601); empty: it is not known."""
+
+    authserv_id: Annotated[str, Field(max_length=255)] = ""
+    authenticity: Authenticity = Authenticity.NORMAL
+    uninvited: Uninvited = Uninvited.HOLD
+
+    @model_validator(mode="after")
+    def _verified(self) -> Answers:
+        if self.authenticity is Authenticity.STRICT and not self.authserv_id:
+            raise ValueError(
+                'authenticity = "strict" needs authserv_id: the name in the Authentication-Results of your own mail server.'
+            )
+        return self
+
+
 class Mail(Section):
     address: Email = ""
     name: Name = "Sitzungsplaner"
+    organizer: OrganizerForm = OrganizerForm.SERVICE
+    guest_list: GuestList = GuestList.SHARED
+    bounces: Bounces = ""
     coalesce_seconds: Annotated[Whole, Field(ge=0, le=3600)] = 60
     smtp: Smtp = Smtp()
     imap: Imap = Imap()
+    lmtp: Lmtp = Lmtp()
+    answers: Answers = Answers()
+
+    @property
+    def private_guests(self) -> bool:
+        return self.guest_list is GuestList.PRIVATE
 
     @property
     def coalesce(self) -> timedelta:
@@ -239,7 +194,7 @@ class Reminders(Section):
 
 
 class Meeting(Section):
-    link: Annotated[str, AfterValidator(_link)] = "https://meet.example.org/{number}"
+    link: Link = "https://meet.example.org/{number}"
     dial_in: str = ""
 
 
@@ -300,12 +255,25 @@ class Work(Section):
 
 
 class Health(Section):
-    listen: Annotated[str, AfterValidator(_listen)] = ""
+    listen: Listen = ""
 
     @property
     def address(self) -> tuple[str, int] | None:
         """Host and port to listen on; None: nothing is served."""
-        return _host_port(self.listen)
+        return host_port(self.listen)
+
+
+class Web(Section):
+    """`url`: where people reach the pages, without a slash at its end; empty: mails have no links to them."""
+
+    listen: WebListen = ""
+    url: PageUrl = ""
+    proxies: Networks = ("127.0.0.1", "::1")
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port to listen on; None: nothing is served."""
+        return host_port(self.listen, anywhere=True)
 
 
 class Config(BaseSettings):
@@ -322,6 +290,7 @@ class Config(BaseSettings):
     calendars: Calendars = Calendars()
     work: Work = Work()
     health: Health = Health()
+    web: Web = Web()
 
     @classmethod
     def settings_customise_sources(

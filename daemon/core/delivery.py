@@ -49,13 +49,33 @@ class SentComponent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Undeliverable:
+    """Mail to this attendee came back. `status` is a code of RFC 3463 or "", `reply` are the mail server's words."""
+
+    attendee: str
+    at: datetime
+    status: str
+    reply: str
+
+    def __post_init__(self) -> None:
+        require_utc(self.at, "at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """Everything one attendee was last told about one entry. `message_ids`: the first invitation first, at most ten."""
+    """Everything one attendee was last told about one entry.
+
+    `message_ids`: the first invitation first, at most ten. `organizer`: the address he knows as ORGANIZER; "" where it was not
+    kept, and is the service mailbox. `again`: he is owed the same once more, since he asked for it (REFRESH) or answered what
+    is outdated.
+    """
 
     entry: str
     attendee: str
     components: tuple[SentComponent, ...]
     message_ids: tuple[str, ...]
+    organizer: str = ""
+    again: bool = False
 
     @property
     def cancelled(self) -> bool:
@@ -111,6 +131,8 @@ def sent_to_json(sent: Sent) -> str:
             "attendee": sent.attendee,
             "components": [_component_out(component) for component in sent.components],
             "message_ids": list(sent.message_ids),
+            "organizer": sent.organizer,
+            "again": sent.again,
         },
         ensure_ascii=False,
         separators=(",", ":"),
@@ -128,6 +150,8 @@ def sent_from_json(text: str) -> Sent:
             attendee=data["attendee"],
             components=tuple(_component_in(one) for one in data["components"]),
             message_ids=tuple(data["message_ids"]),
+            organizer=data.get("organizer", ""),
+            again=data.get("again", False),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a sent record: {error!r}") from error

@@ -103,7 +103,7 @@ _LABELS = "|".join(
 )
 # Whole, or damaged: without its end (then only lines that we wrote are ours), or an end alone.
 _BLOCK = re.compile(rf"{_BEGIN}(?:(?!{_BEGIN}).)*?{_END}|{_BEGIN}(?:\r?\n(?:{_LABELS}):[^\r\n]*)*|{_END}", re.DOTALL)
-_GAPS = ("\n\n", "\r\n\r\n", "\r\n", "\n")
+_GAP_AND_BLOCK = re.compile(rf"(?:\r\n\r\n|\n\n|\r\n|\n)?(?:{_BLOCK.pattern})", re.DOTALL)
 
 
 def with_block(text: str, dress: Dress) -> str:
@@ -114,13 +114,29 @@ def with_block(text: str, dress: Dress) -> str:
     return _with_lines(text, dress, ())
 
 
+def block_of(text: str) -> str:
+    """Return our block as it stands in the text, with its further copies and damaged parts; "" where there is none."""
+    return "\n".join(found[0] for found in _BLOCK.finditer(text))
+
+
+def with_block_from(text: str, other: str) -> str:
+    """Return the text with the block that stands in `other` instead of its own; everything around it stays as it is.
+
+    Further copies go with the blank line before them, so that `without_block` finds the same words before and after.
+    """
+    block, found = block_of(other), _BLOCK.search(text)
+    if found is None:
+        return _with(text, block)
+    return text[: found.start()] + block + without_block(text[found.end() :])
+
+
 def without_block(text: str) -> str:
     """Return the owner's own text: without our block and the blank line that stands before it. Damaged blocks go as well."""
-    while found := _BLOCK.search(text):
-        before = text[: found.start()]
-        gap = next((gap for gap in _GAPS if before.endswith(gap)), "")
-        text = before.removesuffix(gap) + text[found.end() :]
-    return text
+    while True:
+        rest = _GAP_AND_BLOCK.sub("", text)
+        if rest == text:
+            return rest
+        text = rest
 
 
 def calendar_event(
@@ -216,10 +232,18 @@ def guests(
         return ()
     stands = standings(entry, recurrence_id)
     return tuple(
-        Guest(email=one.email, name=one.name, role=one.role, partstat=partstat, rsvp=partstat is PartStat.NEEDS_ACTION)
+        Guest(
+            email=one.email,
+            name=one.name,
+            role=one.role,
+            partstat=stand.partstat,
+            rsvp=stand.partstat is PartStat.NEEDS_ACTION,
+            delegated_from=one.delegated_from,
+            delegated_to=stand.answer.delegated_to if stand.answer and stand.partstat is PartStat.DELEGATED else "",
+        )
         for one in people
         if one.email != organizer.email
-        for partstat in (stands(one.email).partstat,)
+        for stand in (stands(one.email),)
     )
 
 
@@ -240,7 +264,10 @@ def _description(entry: Entry, text: str, *, organizer: Organizer | None, dress:
 
 
 def _with_lines(text: str, dress: Dress, more: Sequence[str]) -> str:
-    block = _block(dress, more)
+    return _with(text, _block(dress, more))
+
+
+def _with(text: str, block: str) -> str:
     found = _BLOCK.search(text)
     if found is None:
         return f"{text}\n\n{block}" if text else block

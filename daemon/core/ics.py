@@ -17,7 +17,17 @@ from daemon.core.addresses import clean_name, clean_text
 from daemon.core.ics_read import Parsed, parse_calendar
 from daemon.core.model import Component, Event, Guest, Method, Organizer, Status, When, require_utc
 
-__all__ = ["PRODID", "Parsed", "build_calendar", "events", "parse_calendar", "same_event"]
+__all__ = [
+    "PRODID",
+    "Parsed",
+    "build_calendar",
+    "compared_rule",
+    "compared_text",
+    "compared_when",
+    "events",
+    "parse_calendar",
+    "same_event",
+]
 
 PRODID = "-//Sitzungsplaner//Sitzungsplaner//DE"
 
@@ -80,12 +90,12 @@ def _compared(one: Component) -> tuple[object, ...]:
     organizer = one.organizer.email.lower() if one.organizer else ""
     return (
         _compared_id(one),
-        _compared_when(when, series=bool(one.rrule)) if when else None,
-        _compared_rule(one.rrule or ""),
+        compared_when(when, series=bool(one.rrule)) if when else None,
+        compared_rule(one.rrule or ""),
         frozenset(_instant(wall, when) for wall in one.rdates if when),
         frozenset(_instant(wall, when) for wall in one.exdates if when),
         one.status,
-        *(_compared_text(text) for text in (one.title, one.description, one.location, one.url, one.comment)),
+        *(compared_text(text) for text in (one.title, one.description, one.location, one.url, one.comment)),
         organizer,
         frozenset((guest.email.lower(), guest.partstat) for guest in one.guests if guest.email.lower() != organizer),
         frozenset(category.casefold() for category in _categories(one)),
@@ -101,7 +111,8 @@ def _compared_id(one: Component) -> datetime | None:
     return found.astimezone(UTC)
 
 
-def _compared_when(when: When, *, series: bool) -> tuple[object, ...]:
+def compared_when(when: When, *, series: bool) -> tuple[object, ...]:
+    """Return what is equal for two dates, or times of a series, that mean the same instants, however their zones are spelled."""
     later = (when.start + k * 91 * _DAY for k in range(4 if series else 1))
     return (when.all_day, when.duration, *(_instant(wall, when) for wall in later))
 
@@ -110,12 +121,14 @@ def _instant(wall: datetime, when: When) -> datetime:
     return wall if when.all_day else zones.to_utc(wall, when.zone)
 
 
-def _compared_rule(rule: str) -> frozenset[tuple[str, frozenset[str]]]:
+def compared_rule(rule: str) -> frozenset[tuple[str, frozenset[str]]]:
+    """Return what is equal for two recurrence rules that differ in the order of their parts or spell out a default."""
     parts = (part.partition("=") for part in rule.upper().split(";") if part not in ("INTERVAL=1", "WKST=MO"))
     return frozenset((name, frozenset(value.split(","))) for name, _, value in parts)
 
 
-def _compared_text(text: str) -> str:
+def compared_text(text: str) -> str:
+    """Return the text without what servers change: blanks at the ends of lines, empty lines around it, control characters."""
     return "\n".join(line.rstrip() for line in clean_text(text).split("\n")).strip()
 
 
@@ -234,15 +247,24 @@ def _trigger(before: timedelta) -> str:
 
 @lru_cache(maxsize=512)
 def _organizer(organizer: Organizer) -> bytes:
-    return _folded(f"ORGANIZER{_cn(organizer.name)}:{_mailto(organizer.email)}")
+    # In quotes because of the colon: without them Gmail shows an unknown organizer.
+    by = f';SENT-BY="{_mailto(organizer.sent_by)}"' if organizer.sent_by else ""
+    alias = f";EMAIL={organizer.alias}" if organizer.alias else ""
+    return _folded(f"ORGANIZER{_cn(organizer.name)}{by}{alias}:{_mailto(organizer.email)}")
 
 
 @lru_cache(maxsize=4096)
 def _attendee(guest: Guest, *, in_calendar: bool) -> bytes:
     rsvp = ";RSVP=TRUE" if guest.rsvp else ""
     agent = f";SCHEDULE-AGENT={_NO_TOKEN.sub('', guest.schedule_agent)}" if in_calendar and guest.schedule_agent else ""
+    by = "".join(
+        f';{name}="{_mailto(email)}"'
+        for name, email in (("DELEGATED-FROM", guest.delegated_from), ("DELEGATED-TO", guest.delegated_to))
+        if email
+    )
     return _folded(
-        f"ATTENDEE;CUTYPE=INDIVIDUAL;ROLE={guest.role};PARTSTAT={guest.partstat}{rsvp}{_cn(guest.name)}{agent}:{_mailto(guest.email)}"
+        f"ATTENDEE;CUTYPE=INDIVIDUAL;ROLE={guest.role};PARTSTAT={guest.partstat}{rsvp}{_cn(guest.name)}{by}{agent}"
+        f":{_mailto(guest.email)}"
     )
 
 

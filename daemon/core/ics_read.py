@@ -38,7 +38,7 @@ _WANTED = frozenset(
         "UID",
         "URL",
     }
-    | {"X-MICROSOFT-CDO-APPT-SEQUENCE", "X-WR-TIMEZONE"}
+    | {"X-MICROSOFT-CDO-APPT-SEQUENCE", "X-MS-OLK-ORIGINALSTART", "X-WR-TIMEZONE"}
 )
 _METHODS = {one.value: one for one in Method}
 _STATUSES = {one.value: one for one in Status}
@@ -148,7 +148,7 @@ class _Event:
         if not uid:
             self._notes.add("it has no UID, so it cannot be found again in a later message.")
         when = self._times.when(self._block)
-        recurrence_id, is_date = self._recurrence_id()
+        recurrence_id, is_date, redefined = self._recurrence_id()
         sequence = self._sequence()
         return Component(
             uid=uid,
@@ -162,6 +162,8 @@ class _Event:
             status=self._status(),
             recurrence_id=recurrence_id,
             recurrence_id_is_date=is_date,
+            recurrence_id_redefined=redefined,
+            original_start=self._original_start(),
             rrule=self._rrule(),
             rdates=self._times.dates(self._block, "RDATE", when),
             exdates=self._times.dates(self._block, "EXDATE", when),
@@ -180,14 +182,19 @@ class _Event:
         line = self._first(name)
         return _unescaped(line.value) if line else ""
 
-    def _recurrence_id(self) -> tuple[datetime | None, bool]:
+    def _recurrence_id(self) -> tuple[datetime | None, bool, datetime | None]:
         line = self._first("RECURRENCE-ID")
         moment = self._times.moment(line) if line else None
         if line is None or moment is None:
-            return None, False
+            return None, False, None
         if line.params.get("RANGE", "").upper() == "THISANDFUTURE":
             self._notes.add("it changes this date and all later ones at once; only this date was taken over.")
-        return moment.recurrence_id, moment.is_date
+        return moment.recurrence_id, moment.is_date, self._times.redefined(line, moment)
+
+    def _original_start(self) -> datetime | None:
+        line = self._first("X-MS-OLK-ORIGINALSTART")
+        moment = self._times.moment(line) if line else None
+        return None if moment is None or moment.is_date or moment.floating else moment.recurrence_id
 
     def _rrule(self) -> str | None:
         if next(self._block.all("EXRULE", self._notes), None):
@@ -273,6 +280,10 @@ class _Event:
             rsvp=params.get("RSVP", "").upper() == "TRUE",
             schedule_agent=params.get("SCHEDULE-AGENT", "").upper() or None,
             schedule_status=params.get("SCHEDULE-STATUS") or None,
+            delegated_from=_address(params.get("DELEGATED-FROM", "")),
+            delegated_to=_address(params.get("DELEGATED-TO", "")),
+            sent_by=_address(params.get("SENT-BY", "")),
+            alias=_address(params.get("EMAIL", "")),
             comment=clean_text(_unquoted(params.get("X-RESPONSE-COMMENT", ""))).strip(),
         )
 
@@ -288,6 +299,14 @@ class _Event:
         if "nomail" not in line.value.lower():  # what some servers write for people without an address
             self._notes.add(f"{line.name} “{clean_name(line.value)[:60]}” has no mail address and was left out.")
         return None
+
+
+def _address(text: str) -> str:
+    """The first address of a parameter in its compared form, or ""."""
+    try:
+        return normal(text.partition(",")[0].strip('" ')) if text else ""
+    except Rejected:
+        return ""
 
 
 def _name(params: dict[str, str]) -> str:

@@ -67,6 +67,15 @@ class Times:
             self._notes.add(f"{line.name} “{clean_name(line.value)[:40]}” is no date or time that can be used; it was left out.")
         return found
 
+    def redefined(self, line: Line, moment: Moment) -> datetime | None:
+        """What the value means (UTC) by the definition that came with its zone, where that is another instant; else None."""
+        tzid = line.params.get("TZID", "").strip()
+        if moment.is_date or moment.floating or moment.zone == "UTC" or tzid not in self._definitions:
+            return None
+        definition = zones.read_vtimezone(self._definitions[tzid])
+        meant = definition.to_utc(moment.wall) if definition is not None else moment.instant
+        return None if meant == moment.instant else meant
+
     def when(self, block: Block) -> When | None:
         """Start and elapsed duration of an event, or None with a note if it has no usable start."""
         line = block.first("DTSTART", self._notes)

@@ -1,8 +1,9 @@
-"""What an answer does (RFC 5546 3.2.3): every VEVENT of a received message ends in one named outcome with its reason.
+"""What an answer does (RFC 5546 3.2.3, 3.2.6, 3.2.7): every VEVENT of a received message ends in one named outcome.
 
-Nothing but the answer, its comment and its time is taken over. Freshness is measured against the last REQUEST that asked this
-attendee for this date, not against the entry's SEQUENCE. Not here: whether the mail is authentic and whether its ORGANIZER is
-ours, which entry it is about (`planner`), bounces and auto-replies (`imip`).
+Nothing but the answer, its comment, its time, whom it delegates to and what it proposes is taken over. Freshness is measured
+against the last REQUEST that asked this attendee for this date, not against the entry's SEQUENCE. Not here: whose answer it is
+and whether he may be believed (`itip_who`), which date is meant (`itip_dates`), which entry it is about (`planner`), reports of
+mail servers (`bounce`).
 """
 
 from __future__ import annotations
@@ -10,42 +11,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import NoReturn
 
 from daemon.core import recurrence, zones
-from daemon.core.addresses import clean_name, same
+from daemon.core.addresses import clean_name
 from daemon.core.delivery import Sent, SentComponent
 from daemon.core.event import attendees_of
 from daemon.core.ics import Parsed
+from daemon.core.itip_dates import YEARS, dates_named
+from daemon.core.itip_delegation import delegation
 from daemon.core.itip_sequences import covers, key_of, occurrence_of, schedule_key, standing, when_of
 from daemon.core.itip_told import Told
-from daemon.core.model import Answer, AnswerSource, Component, Entry, EntryState, Guest, Method, PartStat, require_utc
+from daemon.core.itip_who import AnswerRules, Letter, NoAnswer, Outcome, Speaker, leave, said, speaker
+from daemon.core.model import Answer, AnswerSource, Attendee, Component, Entry, EntryState, Method, Occurrence, PartStat, When
+from daemon.core.subaddress import detail_of
 
 _CLOCK_TOLERANCE = timedelta(days=1)  # an attendee's clock that is further off is not believed
-_YEARS = range(2, 9999)  # within them every zone can be computed
-_GAPS = (timedelta(0), timedelta(minutes=30), timedelta(hours=1), timedelta(hours=2))  # sizes of clock changes
-
-
-class Outcome(StrEnum):
-    """How a received message ended. Each message has exactly one per VEVENT."""
-
-    APPLIED = "applied"
-    IGNORED = "ignored"
-    HELD = "held"
-    REJECTED = "rejected"
-    COUNTER = "counter"
-    RESEND_REQUEST = "resend-request"
-    BOUNCE = "bounce"
-    INFORMATIONAL = "informational"
-    AUTO = "auto"
+# A zone defined anew by so little is an outdated definition: sessions are at most daily, so the name says which date is meant.
+_ZONE_TOLERANCE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The outcome of one VEVENT. `answers` are to be stored in place of those with the same attendee and date.
 
-    `attendee` is "" where none could be told. `notify`: the owner learns something new from it.
+    `attendee` is "" where none could be told. `notify`: the owner learns something new from it. `resend`: he is to be told again
+    how it stands. `joins`: somebody to be put on the list (of that date) before. `alias`: another address of his, to remember.
+    `proposal`: the time that he would rather have, in the entry's zone, for the version `sequence`.
     """
 
     outcome: Outcome
@@ -55,43 +46,50 @@ class Verdict:
     partstat: PartStat | None
     answers: tuple[Answer, ...]
     notify: bool = False
+    resend: bool = False
+    joins: Attendee | None = None
+    alias: str = ""
+    proposal: When | None = None
+    sequence: int | None = None
+    comment: str = ""
 
 
-class _NoAnswer(Exception):  # noqa: N818 - not an error: the way out of the steps below with a verdict
-    def __init__(self, outcome: Outcome, reason: str) -> None:
-        super().__init__(reason)
-        self.outcome = outcome
-        self.reason = reason
-
-
-def _leave(outcome: Outcome, reason: str) -> NoReturn:
-    raise _NoAnswer(outcome, reason)
-
-
-def apply_reply(entry: Entry, sent: Sent | None, parsed: Parsed, *, mail_from: str, mail_date: datetime) -> tuple[Verdict, ...]:
+def apply_reply(
+    entry: Entry, sents: tuple[Sent, ...], parsed: Parsed, *, letter: Letter, rules: AnswerRules | None = None
+) -> tuple[Verdict, ...]:
     """Return what each VEVENT of the message does to the entry, in their order; later ones see what earlier ones did.
 
-    `sent` is what the sender of the mail was told (None: never by us; then the entry's own SEQUENCE counts). `mail_from` is the
-    bare address of the one From, `mail_date` (UTC) the mail's date, which stands in for a missing or absurd DTSTAMP. Where the
+    `sents` is what those whom the message names were told (nothing: never by us; then the entry's own SEQUENCE counts). Where the
     data has no METHOD, `parsed.method_text` may hold the one of the Content-Type. A message without VEVENT has a verdict as well.
     """
-    require_utc(mail_date, "mail_date")
     if not parsed.components:
-        return (
-            _verdict(Outcome.HELD, f"There is no event in what {_shown(mail_from)} sent, so there is nothing to answer.", ""),
-        )
+        return (_verdict(Outcome.HELD, f"There is no event in what {letter.shown} sent, so there is nothing to answer.", ""),)
     verdicts = []
     for component in parsed.components:
-        step = _Step(entry=entry, sent=sent, parsed=parsed, component=component, mail_from=mail_from, mail_date=mail_date)
+        step = _Step(entry=entry, sents=sents, parsed=parsed, component=component, letter=letter, rules=rules or AnswerRules())
         verdict = step.verdict()
         verdicts.append(verdict)
-        entry = replace(entry, answers=_stored(entry.answers, verdict.answers))
+        entry = with_verdict(entry, verdict)
     return tuple(verdicts)
 
 
-def _stored(answers: tuple[Answer, ...], fresh: tuple[Answer, ...]) -> tuple[Answer, ...]:
-    names = {(one.attendee, one.recurrence_id) for one in fresh}
-    return tuple(one for one in answers if (one.attendee, one.recurrence_id) not in names) + fresh
+def with_verdict(entry: Entry, verdict: Verdict) -> Entry:
+    """Return the entry with what the verdict stores: who joins, and the answers."""
+    names = {(one.attendee, one.recurrence_id) for one in verdict.answers}
+    kept = tuple(one for one in entry.answers if (one.attendee, one.recurrence_id) not in names)
+    entry = replace(entry, answers=kept + verdict.answers)
+    joins = verdict.joins
+    if joins is None:
+        return entry
+    if verdict.recurrence_id is None:
+        return replace(entry, attendees=(*entry.attendees, joins))
+    own = occurrence_of(entry, verdict.recurrence_id)
+    others = tuple(one for one in entry.occurrences if one is not own)
+    date = replace(
+        own or Occurrence(recurrence_id=verdict.recurrence_id, sequence=entry.sequence),
+        attendees=(*attendees_of(entry, own), joins),
+    )
+    return replace(entry, occurrences=tuple(sorted((*others, date), key=lambda one: one.recurrence_id)))
 
 
 def _verdict(outcome: Outcome, reason: str, attendee: str, recurrence_id: datetime | None = None) -> Verdict:
@@ -100,146 +98,157 @@ def _verdict(outcome: Outcome, reason: str, attendee: str, recurrence_id: dateti
 
 @dataclass(slots=True, kw_only=True)
 class _Step:
-    """One VEVENT on its way to a verdict. `attendee` and `name` are filled in as soon as they are known."""
+    """One VEVENT on its way to a verdict. `speaker` and `name` are filled in as soon as they are known."""
 
     entry: Entry
-    sent: Sent | None
+    sents: tuple[Sent, ...]
     parsed: Parsed
     component: Component
-    mail_from: str
-    mail_date: datetime
-    attendee: str = ""
+    letter: Letter
+    rules: AnswerRules
+    speaker: Speaker | None = None
     name: datetime | None = None
+
+    @property
+    def attendee(self) -> str:
+        return self.speaker.attendee if self.speaker is not None else ""
+
+    @property
+    def sent(self) -> Sent | None:
+        return next((one for one in self.sents if one.attendee == self.attendee), None)
 
     def verdict(self) -> Verdict:
         try:
             method = self._method()
-            self._uid()
-            guest = self._guest(method)
+            self._ours()
+            told = frozenset(one.attendee for one in self.sents)
+            self.speaker = speaker(self.entry, self.component, method, self.letter, self.rules, told=told)
             if method is Method.REFRESH:
-                _leave(Outcome.RESEND_REQUEST, f"{self.attendee} asks for the current invitation: it is sent again.")
+                leave(Outcome.RESEND_REQUEST, f"{self.attendee} asks for the current invitation: it is sent again.", resend=True)
             self.name = self._date()
             if method is Method.COUNTER:
-                _leave(
-                    Outcome.COUNTER,
-                    f"{self.attendee} proposes a change of “{self.entry.title}”: proposals are shown to the owner.",
-                )
-            return self._applied(self._partstat(guest), guest)
-        except _NoAnswer as way_out:
-            return _verdict(way_out.outcome, way_out.reason, self.attendee, self.name)
+                return self._proposed(self.speaker)
+            return self._applied(self._partstat(self.speaker), self.speaker)
+        except NoAnswer as way_out:
+            known = said(self.speaker.line) if self.speaker is not None else None
+            return replace(
+                _verdict(way_out.outcome, way_out.reason, way_out.attendee or self.attendee, self.name),
+                partstat=way_out.partstat or known,
+                resend=way_out.resend,
+                comment=self.component.comment,
+            )
 
     def _method(self) -> Method:
         text = self.parsed.method_text.strip().upper()
         method = self.parsed.method or next((one for one in Method if one.value == text), None)
         if method is None:
             what = f"an unknown METHOD ({clean_name(text)[:40]})" if text else "no METHOD"
-            _leave(Outcome.HELD, f"The mail of {_shown(self.mail_from)} has {what}, so it is no answer. Look at it yourself.")
+            leave(Outcome.HELD, f"The mail of {self.letter.shown} has {what}, so it is no answer. Look at it yourself.")
         if method not in (Method.REPLY, Method.COUNTER, Method.REFRESH):
-            _leave(
+            leave(
                 Outcome.REJECTED,
-                f"{_shown(self.mail_from)} sent METHOD:{method} for “{self.entry.title}”. Only its owner may: it was refused.",
+                f"{self.letter.shown} sent METHOD:{method} for “{self.entry.title}”. Only its owner may: it was refused.",
             )
         return method
 
-    def _uid(self) -> None:
+    def _ours(self) -> None:
+        """The UID is ours; ORGANIZER, if there is one at all, is who organizes what was made here (itip.md 1.10 step 5)."""
         if self.component.uid.strip().lower() != self.entry.uid.lower():
-            _leave(
+            leave(
                 Outcome.IGNORED,
-                f"{_shown(self.mail_from)} answers another invitation (UID {clean_name(self.component.uid)[:80]}).",
+                f"{self.letter.shown} answers another invitation (UID {clean_name(self.component.uid)[:80]}).",
             )
-
-    def _guest(self, method: Method) -> Guest:
-        """The sender's own line (RFC 5546 3.2.3: exactly one; whatever else is listed is not his to say)."""
-        guests = self.component.guests
-        sender = _shown(self.mail_from)
-        if not guests and method is not Method.REFRESH:
-            _leave(Outcome.HELD, f"The answer of {sender} does not say whose it is. Record it yourself if you know.")
-        own = next((one for one in guests if same(one.email, self.mail_from)), None)
-        if own is None and guests:
-            others = guests[0].email if len(guests) == 1 else f"{len(guests)} others"
-            _leave(Outcome.HELD, f"{sender} answers for {others}. Nobody answers for somebody else without your consent.")
-        guest = own or Guest(email=self.mail_from)
-        self.attendee = guest.email
-        if not any(one.email == guest.email for one in self._everybody()):
-            if self.sent is not None and self.sent.attendee == guest.email:
-                _leave(Outcome.IGNORED, f"{guest.email} is not invited to “{self.entry.title}” any more.")
-            _leave(
+        organizer, service = self.component.organizer, self.letter.service
+        made_here = service and self.entry.uid.rpartition("@")[2] == service.rpartition("@")[2]
+        ours = {service, *(one.organizer for one in self.sents)}
+        known = organizer is None or organizer.email in ours or detail_of(organizer.email, service) is not None
+        if organizer is not None and made_here and not known and not self.letter.consent:
+            leave(
                 Outcome.HELD,
-                f"{guest.email} answers, but was not invited to “{self.entry.title}”. Add the address or drop the answer.",
+                f"{self.letter.shown} answers “{self.entry.title}” to {organizer.email}, who does not organize it.",
             )
-        return guest
-
-    def _everybody(self) -> Iterator[Guest]:
-        for people in (self.entry.attendees, *(one.attendees or () for one in self.entry.occurrences)):
-            yield from (Guest(email=person.email) for person in people)
 
     def _date(self) -> datetime | None:
-        name = self.component.recurrence_id
+        component, name = self.component, self.component.recurrence_id
+        if name is None and self.parsed.method is Method.COUNTER and self.entry.is_series:
+            name = component.original_start
         if name is None:
-            if not any(one.email == self.attendee for one in self.entry.attendees):
-                _leave(Outcome.HELD, f"{self.attendee} answers for the whole series, but is invited to single dates of it.")
+            joins = self.speaker is not None and self.speaker.joins is not None
+            if not joins and not any(one.email == self.attendee for one in self.entry.attendees):
+                leave(Outcome.HELD, f"{self.attendee} answers for the whole series, but is invited to single dates of it.")
             return None
-        found = tuple(dict.fromkeys(one for one in self._names(name) if recurrence.date_of(self.entry, one) is not None))
-        if len(found) != 1:
-            what = "is no date" if not found else "has several dates"
-            _leave(
+        found = dates_named(self.entry, name, is_date=component.recurrence_id_is_date)
+        redefined = component.recurrence_id_redefined
+        if len(found) != 1 or (redefined is not None and abs(redefined - name.astimezone(UTC)) > _ZONE_TOLERANCE):
+            what = "has several dates" if found[1:] else "is no date"
+            leave(
                 Outcome.HELD,
                 f"{self.attendee} answers for {name:%Y-%m-%d %H:%M}, which {what} of “{self.entry.title}”. Look at it yourself.",
             )
-        if not any(one.email == self.attendee for one in attendees_of(self.entry, occurrence_of(self.entry, found[0]))):
-            _leave(Outcome.HELD, f"{self.attendee} answers for {name:%Y-%m-%d %H:%M}, but is not invited to that date.")
+        listed = attendees_of(self.entry, occurrence_of(self.entry, found[0]))
+        if not any(one.email == self.attendee for one in listed) and (self.speaker is None or self.speaker.joins is None):
+            leave(Outcome.HELD, f"{self.attendee} answers for {name:%Y-%m-%d %H:%M}, but is not invited to that date.")
         return found[0]
 
-    def _names(self, name: datetime) -> Iterator[datetime]:
-        """Original wall starts that a foreign RECURRENCE-ID may mean."""
-        when = self.entry.when
-        if when is None or name.year not in _YEARS:
-            return
-        midnight = name.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-        if self.component.recurrence_id_is_date:
-            yield from [midnight] if when.all_day else self._of_day(midnight)
-        elif name.tzinfo is None:
-            yield midnight if when.all_day else name
-        else:
-            moment = name.astimezone(UTC)
-            wall = zones.to_wall(moment, when.zone)
-            if when.all_day:
-                # A program that makes an instant of a day takes its own midnight or that of UTC.
-                yield wall.replace(hour=0, minute=0, second=0, microsecond=0) if moment.hour or moment.minute else midnight
-            else:
-                # A rule's date may fall into the hour that a clock change skips; its instant then shows as a later wall time.
-                yield from (wall - gap for gap in _GAPS if zones.to_utc(wall - gap, when.zone) == moment)
-
-    def _of_day(self, midnight: datetime) -> Iterator[datetime]:
-        assert self.entry.when is not None
-        plain = replace(self.entry, occurrences=())
-        start = zones.to_utc(midnight, self.entry.when.zone)
-        for date in recurrence.dates(plain, after=start - timedelta(hours=2), before=start + timedelta(hours=27)):
-            if date.recurrence_id is not None and date.recurrence_id.date() == midnight.date():
-                yield date.recurrence_id
-
-    def _partstat(self, guest: Guest) -> PartStat:
-        if guest.partstat_text:
-            _leave(
+    def _partstat(self, speaker: Speaker) -> PartStat:
+        line = speaker.line
+        if line.partstat_text:
+            leave(
                 Outcome.HELD,
-                f"{self.attendee} answered “{guest.partstat_text[:60]}”, which is no answer that counts. Record it yourself.",
+                f"{self.attendee} answered “{line.partstat_text[:60]}”, which is no answer that counts. Record it yourself.",
             )
-        if guest.partstat is PartStat.NEEDS_ACTION:
-            _leave(Outcome.IGNORED, f"{self.attendee} has not decided yet (NEEDS-ACTION).")
-        return guest.partstat
+        if line.partstat is PartStat.NEEDS_ACTION:
+            leave(Outcome.IGNORED, f"{self.attendee} has not decided yet (NEEDS-ACTION).")
+        return line.partstat
 
-    def _applied(self, partstat: PartStat, guest: Guest) -> Verdict:
+    def _proposed(self, speaker: Speaker) -> Verdict:
+        """RFC 5546 3.2.7. Only the time is taken; people and rule of a proposal are not (itip.md 1.15)."""
+        title, proposal = self.entry.title, self._proposal()
+        if proposal is None:
+            leave(Outcome.HELD, f"{self.attendee} proposes a change of “{title}”, but names no time. Look at it yourself.")
+        self._fresh()
+        partstat = said(speaker.line)
+        answers: tuple[Answer, ...] = ()
+        if partstat is not None:
+            answers = self._applied(partstat, speaker).answers
+        return Verdict(
+            outcome=Outcome.COUNTER,
+            reason=f"{self.attendee} proposes another time for “{title}”: {proposal.start:%Y-%m-%d %H:%M} ({proposal.zone}).",
+            attendee=self.attendee,
+            recurrence_id=self.name,
+            partstat=partstat,
+            answers=answers,
+            notify=True,
+            alias=speaker.alias,
+            joins=speaker.joins,
+            proposal=proposal,
+            sequence=self.component.sequence if self.component.sequence_given else None,
+            comment=self.component.comment or speaker.line.comment,
+        )
+
+    def _proposal(self) -> When | None:
+        """The proposed time in the zone of the entry; how long it lasts is as it was where the proposal does not say."""
+        wanted, when = self.component.when, self.entry.when
+        if wanted is None or when is None or wanted.start.year not in YEARS:
+            return None
+        if wanted.all_day or when.all_day:
+            midnight = wanted.start.replace(hour=0, minute=0, second=0, microsecond=0)
+            return replace(wanted, start=midnight, zone=when.zone) if wanted.all_day and when.all_day else None
+        lasts = wanted.duration or (when if self.name is None else when_of(self.entry, self.name)).duration
+        return When(start=zones.to_wall(zones.to_utc(wanted.start, wanted.zone), when.zone), zone=when.zone, duration=lasts)
+
+    def _applied(self, partstat: PartStat, speaker: Speaker) -> Verdict:
         about = self._fresh()
         stamp = self._stamp()
         last = self._last()
         if last is not None and not _filled(last):
             last_stamp = last.dtstamp or last.answered_at
             if stamp < last_stamp:
-                _leave(Outcome.IGNORED, f"This answer of {self.attendee} is older than the one that is known ({last.partstat}).")
+                leave(Outcome.IGNORED, f"This answer of {self.attendee} is older than the one that is known ({last.partstat}).")
             if stamp == last_stamp and last.partstat is partstat:
-                _leave(Outcome.IGNORED, f"This answer of {self.attendee} is known already.")
-            if stamp == last_stamp:
-                _leave(
+                leave(Outcome.IGNORED, f"This answer of {self.attendee} is known already.")
+            if stamp == last_stamp and not self.letter.consent:
+                leave(
                     Outcome.HELD,
                     f"{self.attendee} answered {last.partstat} and {partstat} in the same second. Ask, and record it yourself.",
                 )
@@ -253,8 +262,12 @@ class _Step:
             about=about,
             sequence=self.component.sequence if self.component.sequence_given else None,
             dtstamp=stamp,
-            comment=self.component.comment or guest.comment,
+            comment=self.component.comment or speaker.line.comment,
         )
+        joins = speaker.joins
+        if partstat is PartStat.DELEGATED:
+            found = delegation(self.entry, self.component, self.attendee, speaker.line, self.letter, self.name)
+            answer, joins = replace(answer, delegated_to=found.to), joins or found.joins
         late = self._too_late()
         news = stands.outdated or stands.partstat is not partstat
         again = "" if news else ", as before"
@@ -266,6 +279,9 @@ class _Step:
             partstat=partstat,
             answers=(answer, *(self._filling(answer) if self.name is None else ())),
             notify=news and not late,
+            joins=joins,
+            alias=speaker.alias,
+            comment=answer.comment,
         )
 
     def _ask(self) -> SentComponent | None:
@@ -282,14 +298,13 @@ class _Step:
             stale = reply.sequence < (self._own_sequence() if ask is None else ask.asked_sequence)
         else:
             stale = ask is not None and self._stamp() < ask.asked_at.replace(microsecond=0)
-        if not stale:
-            return about
-        if self._speaks_of_now(ask):
-            return now
-        _leave(
-            Outcome.IGNORED,
-            f"{self.attendee} answers an old invitation: “{self.entry.title}” was changed since, and asked about anew.",
-        )
+        if stale and not self._speaks_of_now(ask):
+            leave(
+                Outcome.IGNORED,
+                f"{self.attendee} answers an old invitation: “{self.entry.title}” was changed since, and asked about anew.",
+                resend=True,
+            )
+        return now if stale else about
 
     def _key(self) -> str:
         if self.name is None:
@@ -304,7 +319,7 @@ class _Step:
     def _speaks_of_now(self, ask: SentComponent | None) -> bool:
         """True if an old SEQUENCE does no harm, because time and place in the reply are those of today."""
         reply = self.component
-        if reply.when is None or reply.when.start.year not in _YEARS or self.entry.when is None:
+        if reply.when is None or reply.when.start.year not in YEARS or self.entry.when is None:
             return False
         when = self.entry.when if self.name is None else when_of(self.entry, self.name)
         if schedule_key(reply.when, None, ()) != schedule_key(when, None, ()):
@@ -317,7 +332,7 @@ class _Step:
     def _stamp(self) -> datetime:
         """When he answered: DTSTAMP by his own clock, as long as that is believable."""
         stamp = self.component.dtstamp
-        return self.mail_date if stamp is None or abs(stamp - self.mail_date) > _CLOCK_TOLERANCE else stamp
+        return self.letter.mail_date if stamp is None or abs(stamp - self.letter.mail_date) > _CLOCK_TOLERANCE else stamp
 
     def _last(self) -> Answer | None:
         return _answer(self.entry, self.attendee, self.name)
@@ -327,10 +342,10 @@ class _Step:
             return f" “{self.entry.title}” is cancelled, so nobody is told."
         if self.name is None:
             end = recurrence.last_end(self.entry)
-            over, off = end is not None and end <= self.mail_date, False
+            over, off = end is not None and end <= self.letter.mail_date, False
         else:
             date = recurrence.date_of(self.entry, self.name)
-            over, off = date is not None and date.end <= self.mail_date, date is not None and date.cancelled
+            over, off = date is not None and date.end <= self.letter.mail_date, date is not None and date.cancelled
         return " That date is cancelled, so nobody is told." if off else " It is over, so nobody is told." if over else ""
 
     def _filling(self, answer: Answer) -> Iterator[Answer]:
@@ -363,7 +378,3 @@ def _answer(entry: Entry, attendee: str, recurrence_id: datetime | None) -> Answ
 def _filled(answer: Answer) -> bool:
     """True if the answer came with one to the series (`_Step._filling`)."""
     return answer.recurrence_id is not None and answer.source is AnswerSource.MAIL and answer.dtstamp is None
-
-
-def _shown(mail_from: str) -> str:
-    return clean_name(mail_from) or "somebody"

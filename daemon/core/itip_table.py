@@ -26,6 +26,7 @@ class MailKind(StrEnum):
     REINVITATION = "reinvitation"
     REMINDER = "reminder"
     TROUBLE = "trouble"
+    DECLINE_COUNTER = "decline-counter"
 
 
 class Change(StrEnum):
@@ -36,6 +37,7 @@ class Change(StrEnum):
     RESCHEDULED = "rescheduled"
     SHORTENED = "shortened"
     DETAILS = "details"
+    DATES_BACK = "dates back"
     CALLED_OFF = "called off"
     REMOVED = "removed"
     DATE_ADDED = "date added"
@@ -44,6 +46,7 @@ class Change(StrEnum):
     DATE_DETAILS = "date details"
     DATE_CANCELLED = "date cancelled"
     DATE_LEFT = "date left"
+    TOLD_AGAIN = "told again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,14 @@ TABLE: tuple[Row, ...] = (
         reason="words, link or place: nobody has to answer again",
     ),
     _row(
+        Change.DATES_BACK,
+        MailKind.UPDATE,
+        Method.REQUEST,
+        raises=True,
+        clause="RFC 5546 2.1.4",
+        reason="the series he holds excludes the date (EXDATE), so a VEVENT of that date alone would name none of its dates",
+    ),
+    _row(
         Change.CALLED_OFF,
         MailKind.CANCELLATION,
         Method.CANCEL,
@@ -125,7 +136,7 @@ TABLE: tuple[Row, ...] = (
         MailKind.INVITATION,
         Method.REQUEST,
         raises=False,
-        clause="RFC 5546 3.2.2.6",
+        clause="RFC 5546 3.7.1",
         reason="he comes to single dates only, and this one is new to him",
     ),
     _row(
@@ -167,6 +178,14 @@ TABLE: tuple[Row, ...] = (
         raises=True,
         clause="RFC 5546 3.2.5",
         reason="that date takes place without him",
+    ),
+    _row(
+        Change.TOLD_AGAIN,
+        MailKind.INVITATION,
+        Method.REQUEST,
+        raises=False,
+        clause="RFC 5546 3.2.6",
+        reason="he asked how it stands: the same once more, in the version he has",
     ),
 )
 RULE = {row.change: row for row in TABLE}

@@ -26,6 +26,7 @@ def after_sending(sent: Sent | None, entry: Entry, attendee: str, message: ITip,
         attendee=attendee,
         components=_told_after(told, message, dtstamp),
         message_ids=(*ids[:1], *ids[1:][-(_MOST_IDS - 1) :]),
+        organizer=next((one.organizer.email for one in message.components if one.organizer), told.organizer),
     )
 
 
@@ -46,6 +47,14 @@ class Told:
     @property
     def components(self) -> tuple[SentComponent, ...]:
         return self.sent.components if self.sent is not None else ()
+
+    @property
+    def organizer(self) -> str:
+        return self.sent.organizer if self.sent is not None else ""
+
+    @property
+    def again(self) -> bool:
+        return self.sent is not None and self.sent.again
 
     @property
     def lives(self) -> bool:

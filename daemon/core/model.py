@@ -113,11 +113,15 @@ class When:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attendee:
-    """A person on the entry's list. `email` is in the compared form: `core.addresses.normal`."""
+    """A person on the entry's list. `email` is in the compared form: `core.addresses.normal`.
+
+    `delegated_from`: whom he stands in for (RFC 5545 3.2.4), "" if he was invited himself.
+    """
 
     email: str
     name: str = ""
     role: Role = Role.REQ_PARTICIPANT
+    delegated_from: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +154,7 @@ class Answer:
 
     `about` is the schedule that was answered (`itip.schedule_key`): an answer counts only while the schedule is still that one,
     so a move asks again without forgetting, and a move taken back brings the answer back. `sequence` and `dtstamp` are those
-    of the received REPLY, for staleness (RFC 5546 2.1.5). `answered_at` is UTC.
+    of the received REPLY, for staleness (RFC 5546 2.1.5). `answered_at` is UTC. `delegated_to`: who comes instead (DELEGATED).
     """
 
     attendee: str
@@ -162,6 +166,7 @@ class Answer:
     sequence: int | None = None
     dtstamp: datetime | None = None
     comment: str = ""
+    delegated_to: str = ""
 
     def __post_init__(self) -> None:
         require_utc(self.answered_at, "answered_at")
@@ -231,15 +236,20 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organizer:
-    """ORGANIZER of an object (RFC 5545 3.8.4.3): bare address and a name for people."""
+    """ORGANIZER of an object (RFC 5545 3.8.4.3): bare address and a name for people. Written only, "" without:
+
+    `sent_by` acts for him (SENT-BY, RFC 5545 3.2.18), `alias` is another address of his (EMAIL, RFC 7986 6.2).
+    """
 
     email: str
     name: str = ""
+    sent_by: str = ""
+    alias: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guest:
-    """An ATTENDEE line of a VEVENT as written or read."""
+    """An ATTENDEE line of a VEVENT as written or read. Other people's addresses in it are in the compared form, or ""."""
 
     email: str
     name: str = ""
@@ -248,6 +258,10 @@ class Guest:
     rsvp: bool = False
     schedule_agent: str | None = None  # "CLIENT" keeps a scheduling server quiet (RFC 6638 7.1)
     schedule_status: str | None = None  # read only (RFC 6638 7.3)
+    delegated_from: str = ""  # RFC 5545 3.2.4
+    delegated_to: str = ""  # RFC 5545 3.2.5
+    sent_by: str = ""  # read only (RFC 5545 3.2.18)
+    alias: str = ""  # read only: EMAIL, another address of the same person (RFC 7986 6.2)
     comment: str = ""  # read only: X-RESPONSE-COMMENT
     partstat_text: str = ""  # read only: the raw PARTSTAT where it is none of ours; `partstat` is NEEDS-ACTION then
 
@@ -259,6 +273,8 @@ class Component:
     `recurrence_id`: aware datetime in the series' zone, or a naive midnight with `when.all_day`. From foreign objects it may be
     naive (floating). `exdates` and `rdates` are wall starts in the zone of `when`. `alarm` is how long before the start a DISPLAY
     alarm rings. `sequence_given` is False where a foreign object had no SEQUENCE, or one beyond 32 bits; `sequence` is 0 then.
+    Read only: `recurrence_id_redefined` is what RECURRENCE-ID would mean (UTC) by the definition of its zone that came with the
+    object, where that contradicts the zone's name; `original_start` is Outlook's word for the date a COUNTER is about.
     """
 
     uid: str
@@ -281,6 +297,8 @@ class Component:
     alarm: timedelta | None = None
     dtstamp: datetime | None = None
     comment: str = ""
+    recurrence_id_redefined: datetime | None = None
+    original_start: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ from daemon.core.recur import (
 )
 from daemon.core.zones import span, to_utc
 
-__all__ = ["MAX_DATES", "Date", "check_imported_rule", "check_rule", "date_of", "dates", "last_end"]
+__all__ = ["MAX_DATES", "Date", "check_imported_rule", "check_rule", "date_of", "dates", "is_date", "last_end"]
 
 _DAY = timedelta(days=1)
 _SLACK = timedelta(days=3)  # between a wall time and its instant: offsets, a skipped day, and a clock change within the duration
@@ -278,6 +278,11 @@ def date_of(entry: Entry, recurrence_id: datetime | None) -> Date | None:
         return None
     occurrence = next((one for one in entry.occurrences if one.recurrence_id == recurrence_id), None)
     return _date(entry, when, recurrence_id, occurrence)
+
+
+def is_date(when: When, rrule: str | None, rdates: tuple[datetime, ...], wall: datetime) -> bool:
+    """True if the series has a date of that name, its original wall start. Raises Rejected for a rule that cannot be read."""
+    return _series(when, rrule, rdates).has(wall)
 
 
 def last_end(entry: Entry) -> datetime | None:

@@ -18,7 +18,7 @@ def partstats(event: Event) -> tuple[tuple[str, str], ...]:
     series = event.components[0].when
     return tuple(
         sorted(
-            (_name(guest.email, _wall(component, series)), guest.partstat.value)
+            (_name(guest.email, wall_name(component, series)), guest.partstat.value)
             for component in event.components
             for guest in component.guests
         )
@@ -35,7 +35,7 @@ def new_answers(event: Event, base: Sequence[tuple[str, str]], *, now: datetime)
     series = event.components[0].when
     found = []
     for component in event.components:
-        wall = _wall(component, series)
+        wall = wall_name(component, series)
         about = schedule_key(component.when, component.rrule, component.rdates)
         for guest in component.guests:
             if guest.partstat is PartStat.NEEDS_ACTION or before.get(_name(guest.email, wall)) == guest.partstat.value:
@@ -58,7 +58,8 @@ def _name(email: str, wall: datetime | None) -> str:
     return email if wall is None else f"{email}|{wall.isoformat()}"
 
 
-def _wall(component: Component, series: When | None) -> datetime | None:
+def wall_name(component: Component, series: When | None) -> datetime | None:
+    """Return the original wall start that names a single date, in the zone of the series; None for the series itself."""
     name = component.recurrence_id
     if name is None:
         return None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from daemon.config import Config, Places, load_config, require_mail, salvage_config
 from daemon.core.errors import ConfigProblem
+from daemon.core.organizer import OrganizerForm
 from daemon.doctor.findings import Field, Finding, Level, told
 
 _found = partial(Finding, field=Field.CONFIGURATION)
@@ -112,13 +113,23 @@ def _missing(config: Config, settings: Settings) -> list[Finding]:
     else:
         wanted = []
     findings = [_complaint(Level.PROBLEM, one) for one in wanted]
-    if not config.mail.imap.host and not settings.broken("mail.imap"):
+    if not (config.mail.imap.host or config.mail.lmtp.listen or settings.broken("mail.imap", "mail.lmtp")):
         findings.append(
             _found(
                 level=Level.NOTE,
                 what="No mailbox is read, so answers do not come in by themselves.",
                 where="mail.imap.host",
-                remedy="Set it, or let your mail server hand answers to sitzungsplaner answer ingest.",
+                remedy="Set it, or let your mail server deliver answers to mail.lmtp.listen or to sitzungsplaner answer ingest.",
+            )
+        )
+    if config.mail.organizer is OrganizerForm.OWNER:
+        findings.append(
+            _found(
+                level=Level.WARNING,
+                what="Invitations are answered to the owners' own mailboxes, which are not read here.",
+                where="mail.organizer",
+                remedy="Let their mail server redirect answers to mail.address or hand them to sitzungsplaner answer ingest, "
+                'or set it to "service".',
             )
         )
     return findings

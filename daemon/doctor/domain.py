@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -83,7 +83,7 @@ def _mx(found: Domain) -> Finding:
     if not hosts:
         text = f"{found.name} names no server that takes its mail (MX): answers may not arrive."
         return here(level=Level.WARNING, what=text, remedy="Publish an MX record for the domain.")
-    if any(f".{host.lower()}".endswith(_GOOGLES) for host in hosts):
+    if _at_google(found.mx):
         return here(
             level=Level.WARNING,
             what=f"The mail of {found.name} is at Google. Google looks for our events in that account's own calendar and sends "
@@ -91,6 +91,31 @@ def _mx(found: Domain) -> Finding:
             remedy="Set mail.address to a mailbox of a domain that is hosted elsewhere.",
         )
     return here(level=Level.OK, what=f"Mail to {found.name} goes to {', '.join(hosts)}.")
+
+
+async def ask_owners(addresses: Iterable[str], dns: Dns) -> Mapping[str, Reply]:
+    """Ask where the mail of each domain of the owners goes."""
+    names = sorted({name for one in addresses if public(name := one.rpartition("@")[2])})
+    return dict(zip(names, await asyncio.gather(*(_reply(dns.mx(name)) for name in names)), strict=True))
+
+
+def judge_owners(found: Mapping[str, Reply]) -> tuple[Finding, ...]:
+    """Return what is to be said of owners who are ORGANIZER themselves (mail.organizer = "owner")."""
+    return tuple(
+        _found(
+            level=Level.WARNING,
+            where=name,
+            what=f"Owners' mail at {name} is at Google. Where they are the ORGANIZER, Google looks for our events in their own "
+            "calendars and sends them no answers by mail, so those of Google's users will never come.",
+            remedy='Set mail.organizer = "service" or "token"; who was invited already keeps what he knows.',
+        )
+        for name, reply in found.items()
+        if _at_google(reply)
+    )
+
+
+def _at_google(reply: Reply) -> bool:
+    return any(f".{host.lower()}".endswith(_GOOGLES) for host in reply.records)
 
 
 def _spf(found: Domain) -> Finding:

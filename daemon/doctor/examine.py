@@ -19,10 +19,11 @@ from sqlalchemy import Connection
 
 from daemon.config import Config
 from daemon.core.errors import SitzungsplanerError
+from daemon.core.organizer import OrganizerForm
 from daemon.doctor.calendars import Asking, ask_calendars, chosen, judge_calendar, left_out
 from daemon.doctor.clock import Times, judge_clock, system_rules
 from daemon.doctor.dns import Dns, SystemDns
-from daemon.doctor.domain import Domain, ask_domain, judge_domain, public
+from daemon.doctor.domain import Domain, ask_domain, ask_owners, judge_domain, judge_owners, public
 from daemon.doctor.findings import Field, Finding, Level, ordered
 from daemon.doctor.mail import Met, judge_imap, judge_smtp, meet
 from daemon.doctor.place import Place, judge_place, look_at_place
@@ -31,6 +32,7 @@ from daemon.doctor.store import OVERDUE, judge_store, unusable
 from daemon.logs import get_logger
 from daemon.ports import CalendarAccount, CalendarConnector, Clock, MailIn, MailOut
 from daemon.store import inbox
+from daemon.store import owners as owner_rows
 from daemon.store.condition import Condition, look
 from daemon.store.engine import Store
 
@@ -146,10 +148,21 @@ async def _calendars(means: Means, condition: Condition | None, place: Place) ->
 
 
 async def _domain(means: Means) -> Part[None]:
+    of_owners = await _owners(means)
     if not means.domain:
-        return (), None
+        return of_owners, None
     asked = await ask_domain(means.domain, means.dns) if public(means.domain) else Domain(name=means.domain)
-    return judge_domain(asked), None
+    return (*judge_domain(asked), *of_owners), None
+
+
+async def _owners(means: Means) -> tuple[Finding, ...]:
+    if means.config.mail.organizer is not OrganizerForm.OWNER or means.store is None:
+        return ()
+    try:
+        owners = await means.store.run(owner_rows.all_)
+    except SitzungsplanerError:  # what is wrong with the store is said there
+        return ()
+    return judge_owners(await ask_owners((one.email for one in owners), means.dns))
 
 
 async def _mail(means: Means, *, quick: bool) -> Part[timedelta]:

@@ -55,7 +55,7 @@ class CalendarWorker:
         try:
             connector = await self._connections.of(calendar)
             turn = await self._pusher.push(connector, calendar, job)
-            await self._puller.pull(connector, calendar)
+            await self._puller.pull(connector, calendar, job)
             await self._pusher.give_up(calendar, turn.refused)
         except (Unreachable, Refused) as error:
             await self._connections.forget(calendar.id)

@@ -1,13 +1,13 @@
 """What should stand of an entry in a calendar, and the answers that a calendar's server wrote into it.
 
-Both directions need it. Not here: writing (`calendar_push`), reading (`calendar_pull`).
+Both directions need it. Not here: writing (`calendar_push`, `calendar_write`), reading (`calendar_pull`).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -23,6 +23,15 @@ from daemon.store import journal as journal_rows
 from daemon.store import owners as owner_rows
 
 Addresses = Callable[[Calendar], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """A link, its entry, and the event that should stand there; None: there should be none."""
+
+    link: Link
+    entry: Entry
+    event: Event | None
 
 
 class Copies:
@@ -45,6 +54,11 @@ class Copies:
             quiet=entry.sender is Sender.PLANNER,
         )
         return entry, Event(components=tuple(replace(one, dtstamp=entry.modified) for one in event.components))
+
+    def owed(self, tx: Connection, calendar: Calendar, link: Link) -> Owed:
+        """Return what is to be brought about for the link. Raises NotFound."""
+        entry, event = self.wanted(tx, calendar, link)
+        return Owed(link=link, entry=entry, event=event)
 
     def _organizer(self, calendar: Calendar, entry: Entry, owner: Owner) -> Organizer | None:
         if entry.sender is Sender.CALENDAR:

@@ -24,7 +24,9 @@ from daemon.planner.wishes import Desk
 from daemon.ports import CalendarConnector, ChangeSet, ItemRef, RemoteItem, SyncToken
 from daemon.store import calendars as calendar_rows
 from daemon.store import settings as setting_rows
+from daemon.store import work
 from daemon.store.engine import Store
+from daemon.store.work import Job
 
 log = get_logger("calendar")
 
@@ -42,8 +44,8 @@ class Puller:
     def __init__(self, store: Store, desk: Desk, copies: Copies) -> None:
         self._store, self._desk, self._copies = store, desk, copies
 
-    async def pull(self, connector: CalendarConnector, calendar: Calendar) -> None:
-        """Fetch the changes since the last look, take them in, and then keep how far that was."""
+    async def pull(self, connector: CalendarConnector, calendar: Calendar, job: Job) -> None:
+        """Fetch the changes since the last look, take them in, and then keep how far that was. Raises Lost."""
         compared = f"compared:{calendar.id}"
         last = await self._store.run(lambda tx: setting_rows.get(tx, compared))
         now = self._desk.clock.now()
@@ -52,7 +54,8 @@ class Puller:
         found = await connector.changes(since)
         items, gone = await self._told(connector, calendar, found)
         for at in range(0, len(items), _AT_ONCE):
-            await self._take_in_all(calendar, items[at : at + _AT_ONCE], gone)
+            if await self._take_in_all(calendar, items[at : at + _AT_ONCE], gone) and job.deaths:
+                await self._store.run(partial(work.progress, job=job))
 
         def keep(tx: Connection) -> None:
             for ref in sorted(gone):
@@ -81,17 +84,21 @@ class Puller:
                     items.append(item)
         return tuple(items), frozenset(gone)
 
-    async def _take_in_all(self, calendar: Calendar, items: Iterable[RemoteItem], gone: frozenset[str]) -> None:
+    async def _take_in_all(self, calendar: Calendar, items: Iterable[RemoteItem], gone: frozenset[str]) -> bool:
+        """Return whether there was anything new in them."""
+
         def strange(tx: Connection) -> tuple[RemoteItem, ...]:
             return tuple(item for item in items if self._ours(tx, calendar, item, gone) is not None)
 
-        for item in await self._store.run(strange):
+        found = await self._store.run(strange)
+        for item in found:
             try:
                 await self._store.run(partial(self._take_in, calendar=calendar, item=item, gone=gone))
             except SitzungsplanerError:
                 raise
             except Exception:
                 log.exception("an event could not be taken in; it is passed over", action="event-crashed", item=item.ref)
+        return bool(found)
 
     def _ours(self, tx: Connection, calendar: Calendar, item: RemoteItem, gone: frozenset[str]) -> Link | None:
         """The link of an event of ours that is another one than we know."""

@@ -10,18 +10,18 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 
-from daemon import planner
-from daemon.core.errors import Refused, SitzungsplanerError, Unreachable
+from daemon.core.errors import Refused, Unreachable
 from daemon.logs import get_logger
+from daemon.loops.intake import Intake
 from daemon.loops.lane import Settled
-from daemon.metrics import Metrics
-from daemon.planner import IngestResult
 from daemon.planner.wishes import Desk
 from daemon.ports import Incoming, MailIn, Mark
 from daemon.store import settings as setting_rows
+from daemon.store import work
 from daemon.store.engine import Store
 from daemon.store.work import Job
 
@@ -34,8 +34,8 @@ _MOST = 50
 class InboxReader:
     """The handler of the lane `inbox`. Waits by IDLE for at most `idle`; zero: does not wait, and looks again after `poll`."""
 
-    def __init__(self, store: Store, desk: Desk, mail_in: MailIn, metrics: Metrics, *, folder: str, idle: timedelta) -> None:
-        self._store, self._desk, self._mail_in, self._metrics = store, desk, mail_in, metrics
+    def __init__(self, store: Store, desk: Desk, mail_in: MailIn, intake: Intake, *, folder: str, idle: timedelta) -> None:
+        self._store, self._desk, self._mail_in, self._intake = store, desk, mail_in, intake
         self._folder, self._idle = folder, idle
         self._ended = asyncio.Event()
 
@@ -45,8 +45,11 @@ class InboxReader:
 
     async def handle(self, job: Job) -> Settled:
         """Read all there is, then wait for more. Raises Unreachable and Refused as the mail server said."""
-        while not self._ended.is_set() and await self.read():
-            pass
+        more = True
+        while more and not self._ended.is_set():
+            more = await self.read()
+            if job.deaths:  # waiting for mail may be all that a holder does until it dies: that is no fault of this row
+                await self._store.run(partial(work.progress, job=job))
         if not self._idle:
             return Settled(again=self._desk.clock.now() + self._desk.rules.poll, reached=True)
         await self._wait()
@@ -72,32 +75,12 @@ class InboxReader:
         for mail in batch.mails:
             if self._ended.is_set():
                 return False
-            results = await self._take_in(mail)
-            for result in results:
-                self._metrics.inbox(result.outcome)
-                log.info(result.reason, action=f"mail-{result.outcome}", uid=result.uid, attendee=result.attendee)
+            results = await self._intake.take(
+                mail.data, received=mail.received, source="mailbox", remember=partial(_remember, mark=mail.mark)
+            )
             if self._folder and all(result.settled for result in results):
                 await self._file(mail)
         return bool(batch.mails)
-
-    async def _take_in(self, mail: Incoming) -> tuple[IngestResult, ...]:
-        def do(tx: Connection) -> tuple[IngestResult, ...]:
-            results = planner.ingest(tx, self._desk, mail.data, received=mail.received, source="mailbox")
-            _remember(tx, mail.mark)
-            return results
-
-        def hold(tx: Connection) -> tuple[IngestResult, ...]:
-            result = planner.hold(tx, self._desk, mail.data, received=mail.received, source="mailbox")
-            _remember(tx, mail.mark)
-            return (result,)
-
-        try:
-            return await self._store.run(do)
-        except SitzungsplanerError:
-            raise
-        except Exception:
-            log.exception("a mail could not be taken in; it is held for a person", action="mail-crashed", uid=mail.mark.uid)
-            return await self._store.run(hold)
 
     async def _file(self, mail: Incoming) -> None:
         try:

@@ -3,7 +3,8 @@
 1. Claim what is due, at most as many as there are free hands.
 2. Do each: the handler talks to the world and returns what to write down.
 3. Write that down and end the row in one transaction, if the row is still ours; else nothing of it is kept.
-4. On an error ask `core.retry` when again, or park the row and tell its owner once.
+4. On an error ask `core.retry` when again, or park the row and tell its owner once. If not even that can be written down, the
+   row's hold runs out and it is done again.
 5. Sleep until something is due, a bell rings, or patience is over.
 
 One bad row is put back with its own delay and never stops the others. The clock is a parameter: tests move it.
@@ -46,7 +47,8 @@ class Servers:
     """What the rows of some kinds need to be done, and what of it did not answer the last time (`away`).
 
     `shared`: all rows need the same server, so the first success after an outage makes everything due that waits for it;
-    otherwise each row has a server of its own.
+    otherwise each row has a server of its own, and rows that failed at their last try get at most half of a lane's hands (but
+    one), so that servers which hang make none wait for which another server answers.
     """
 
     kinds: tuple[str, ...]
@@ -88,6 +90,7 @@ class Lane:
         self._store, self._clock, self._holds, self._handle = store, clock, holds, handle
         self._hands, self._limits, self._on_park = hands, limits, on_park
         self._running: set[asyncio.Task[None]] = set()
+        self._wary: set[asyncio.Task[None]] = set()  # those of them whose row failed at its last try
         self._bell: asyncio.Event | None = None
         self._next: datetime | None = None
         self._misses = 0
@@ -112,6 +115,8 @@ class Lane:
         for job in jobs:
             task = asyncio.create_task(self._do(job), name=job.key)
             self._running.add(task)
+            if job.error:
+                self._wary.add(task)
             task.add_done_callback(self._done)
         return bool(jobs)
 
@@ -151,13 +156,16 @@ class Lane:
         return {"running": len(self._running), "hands": self._hands, "away": sorted(self._servers.away)}
 
     def _look(self, tx: Connection, free: int, token: str) -> tuple[tuple[Job, ...], datetime | None]:
-        jobs: tuple[Job, ...] = ()
-        if free:
-            claimed = work.claim(tx, self.kind, now=self._clock.now(), hold=self._holds.length, most=free, token=token)
-            jobs = claimed.jobs
-            for job in claimed.parked:
-                self._on_park(tx, job, job.error, unreachable=False)
-        return jobs, work.next_due(tx, self.kind) if len(jobs) < free else None
+        if not free:
+            return (), None
+        wary = None if self._servers.shared else max(1, self._hands // 2) - len(self._wary)
+        claimed = work.claim(tx, self.kind, now=self._clock.now(), hold=self._holds.length, most=free, token=token, wary=wary)
+        for job in claimed.parked:
+            self._on_park(tx, job, job.error, unreachable=False)
+        if len(claimed.jobs) == free:
+            return claimed.jobs, None
+        no_more = wary is not None and sum(bool(job.error) for job in claimed.jobs) >= wary
+        return claimed.jobs, work.next_due(tx, self.kind, sound=no_more)
 
     def _store_away(self, error: Unreachable) -> None:
         self._misses += 1
@@ -167,6 +175,7 @@ class Lane:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        self._wary.discard(task)
         if self._bell is not None:
             self._bell.set()
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -234,5 +243,11 @@ class Lane:
                     if work.park(tx, job, error=why, now=now):
                         self._on_park(tx, job, why, unreachable=unreachable)
 
-        with contextlib.suppress(Lost):
+        try:
             await self._store.run(put_back)
+        except Lost:
+            pass
+        except Unreachable as away:  # the database, and everything that runs will say so
+            if not self._misses:
+                self._store_away(away)
+            log.info("what became of it could not be written down; it is done again", action="work-lost", key=job.key)

@@ -12,20 +12,24 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 
 from daemon.core.delivery import Message
 from daemon.core.errors import Refused, Unreachable
+from daemon.core.model import Entry
 from daemon.logs import get_logger
 from daemon.loops.lane import Settled
 from daemon.metrics import Metrics
-from daemon.planner import notices, outbox, owner_mail
+from daemon.planner import decisions, notices, outbox, owner_mail
+from daemon.planner.outbox import Owing
 from daemon.planner.owner_mail import Reminding
 from daemon.planner.wishes import Desk
 from daemon.ports import MailOut, Outgoing
 from daemon.render import Renderer
 from daemon.store import messages as message_rows
+from daemon.store import work
 from daemon.store.engine import Store
 from daemon.store.work import Job
 
@@ -46,29 +50,39 @@ class Mailer:
             return await self._remind(job)
         if job.key.startswith("notice:"):
             return await self._notify(job)
+        if job.key.startswith("decline:"):
+            return await self._decline(job)
         return await self._tell(job)
 
     async def _tell(self, job: Job) -> Settled:
-        begun = await self._store.run(lambda tx: outbox.begun(tx, job.key))
+        entry_id, attendee = job.args["entry"], job.args["attendee"]
+
+        def read(tx: Connection) -> Owing | None:
+            return outbox.owing(tx, self._desk, entry_id, attendee)
+
+        def at_hand(tx: Connection) -> tuple[Message | None, Owing | None]:
+            message = outbox.begun(tx, job.key)
+            return message, read(tx) if message is None else None
+
+        begun, owing = await self._store.run(at_hand)
+        reached = begun is not None
         if begun is not None:
             await self._begin(job, begun)
-            await self._send(begun)
-        reached, told = begun is not None, None
+            await self._send(job, begun)
+            owing = await self._store.run(read)
         for _ in range(_READINGS):
-            owing = await self._store.run(lambda tx: outbox.owing(tx, self._desk, job.args["entry"], job.args["attendee"]))
             if owing is None:
-                return Settled(reached=reached)
-            if owing.entry.revision == told:
-                # He would be mailed for ever. Better once too little: the next change of the entry looks again.
-                log.error("still owed right after all was told; given up", action="owed-for-ever", key=job.key)
                 return Settled(reached=reached)
             messages = await asyncio.to_thread(outbox.written, self._desk, self._renderer, owing, job.key)
             if await self._kept(job, messages, owing.entry.revision):
+                stands = reached = True
                 for place, message in enumerate(messages):
                     if place:
                         await self._begin(job, message)
-                    await self._send(message)
-                reached, told = True, owing.entry.revision
+                    stands = await self._send(job, message, owing.entry)
+                if stands:  # all of it was told, so nothing is owed: not even if we should disagree when asked again
+                    return Settled(reached=True)
+            owing = await self._store.run(read)
         return Settled(again=self._desk.clock.now(), reached=reached)
 
     async def _remind(self, job: Job) -> Settled:
@@ -89,22 +103,34 @@ class Mailer:
                 message = await asyncio.to_thread(owner_mail.reminder_message, self._desk, self._renderer, due, job.key)
                 if not await self._kept(job, (message,), due.entry.revision):
                     continue
-            await self._send(message)
-            following = await self._store.run(lambda tx: owner_mail.reminding(tx, self._desk, job.args["entry"], offset))
-            again = self._desk.clock.now() if isinstance(following, Reminding) else following
-            return Settled(again=again, reached=True)
+            stands = await self._send(job, message, due.entry)
+            return Settled(again=due.wake if stands else self._desk.clock.now(), reached=True)
         return Settled(again=self._desk.clock.now())
 
     async def _notify(self, job: Job) -> Settled:
         begun = await self._store.run(lambda tx: outbox.begun(tx, job.key))
         if begun is not None:
-            await self._send(begun)
+            await self._send(job, begun)
         notice = await self._store.run(lambda tx: notices.about(tx, job, told=begun))
         if notice is None:
             return Settled(reached=begun is not None)
         message = await asyncio.to_thread(owner_mail.trouble_message, self._desk, self._renderer, notice, job.key)
         await self._store.run(lambda tx: outbox.keep(tx, job, (message,)))
-        await self._send(message)
+        await self._send(job, message)
+        return Settled(reached=True)
+
+    async def _decline(self, job: Job) -> Settled:
+        begun = await self._store.run(lambda tx: outbox.begun(tx, job.key))
+        if begun is not None:
+            await self._begin(job, begun)
+            await self._send(job, begun)
+            return Settled(reached=True)
+        owed = await self._store.run(lambda tx: decisions.declining(tx, job))
+        if owed is None:
+            return Settled()
+        message = await asyncio.to_thread(decisions.decline_message, self._desk, self._renderer, owed, job.key)
+        await self._store.run(lambda tx: outbox.keep(tx, job, (message,)))
+        await self._send(job, message)
         return Settled(reached=True)
 
     async def _kept(self, job: Job, messages: tuple[Message, ...], revision: int) -> bool:
@@ -113,9 +139,11 @@ class Mailer:
     async def _begin(self, job: Job, message: Message) -> None:
         await self._store.run(lambda tx: outbox.begin(tx, job, message))
 
-    async def _send(self, message: Message) -> None:
+    async def _send(self, job: Job, message: Message, about: Entry | None = None) -> bool:
+        """Send a message and record it. True if the entry that it was written about still stands so at that moment."""
         assert message.data is not None, "a pending message has its bytes"
-        mail = Outgoing(envelope_from=self._desk.rules.organizer.email, recipient=message.recipient, data=message.data)
+        sender = outbox.envelope_from(self._desk, message)
+        mail = Outgoing(envelope_from=sender, recipient=message.recipient, data=message.data)
         try:
             receipt = await self._mail_out.send(mail)
         except Refused as error:
@@ -131,4 +159,12 @@ class Mailer:
                 await self._store.run(lambda tx: outbox.give_up(tx, message_rows.pending(tx, message.work)))
             raise
         self._metrics.mail(message.kind, "sent")
-        await self._store.run(lambda tx: outbox.note_sent(tx, self._desk, message, receipt.reply))
+
+        def record(tx: Connection) -> bool:
+            outbox.note_sent(tx, self._desk, message, receipt.reply)
+            return about is not None and outbox.stands(tx, about.id, about.revision)
+
+        stands = await self._store.run(record)
+        if job.deaths:  # of holders that got nothing sent; who dies from now on has
+            await self._store.run(partial(work.progress, job=job))
+        return stands

@@ -3,17 +3,21 @@
 Page, API, command line, calendar changes and answer mails all come through here. Nothing here talks to the world.
 """
 
-from daemon.planner.answers import IngestResult, hold, ingest, record_answer
+from daemon.planner.answers import IngestResult, record_answer
 from daemon.planner.calendars import add_calendar, calendars, find_calendar, remove_calendar, sync_soon
+from daemon.planner.decisions import Decided, accept, find_mail, refuse, set_answer
 from daemon.planner.entries import cancel, copy, create, delete, edit, find_entry, invite, move, set_calendar, uninvite
 from daemon.planner.imports import export, import_one, parse_import
+from daemon.planner.inbox import hold, ingest
 from daemon.planner.notices import owner_of_work
 from daemon.planner.outbox import invitation_text
 from daemon.planner.owners import add_owner, edit_owner, find_owner, owners, remove_owner
 from daemon.planner.views import lines, show
 
 __all__ = [
+    "Decided",
     "IngestResult",
+    "accept",
     "add_calendar",
     "add_owner",
     "calendars",
@@ -26,6 +30,7 @@ __all__ = [
     "export",
     "find_calendar",
     "find_entry",
+    "find_mail",
     "find_owner",
     "hold",
     "import_one",
@@ -38,8 +43,10 @@ __all__ = [
     "owners",
     "parse_import",
     "record_answer",
+    "refuse",
     "remove_calendar",
     "remove_owner",
+    "set_answer",
     "set_calendar",
     "show",
     "sync_soon",

@@ -18,6 +18,7 @@ from daemon.core.event import Dress
 from daemon.core.itip import MailKind
 from daemon.core.journal import Line
 from daemon.core.model import Entry, EntryState, Organizer, Owner, Sender
+from daemon.core.organizer import TOKEN_LENGTH, OrganizerForm, organizer_again, organizer_as
 from daemon.planner.wishes import Desk, Done, Effect, EffectKind
 from daemon.store import calendars as calendar_rows
 from daemon.store import entries as rows
@@ -78,8 +79,16 @@ def dress_of(desk: Desk, entry: Entry, owner: Owner) -> Dress:
 
 
 def organizer_of(desk: Desk, owner: Owner) -> Organizer:
-    """ORGANIZER of the mails: the service mailbox under the owner's name (itip.md 1.3, variant A)."""
+    """ORGANIZER in the owner's own calendar: the service mailbox under his name, so that his server has nothing to invite to."""
     return Organizer(email=desk.rules.organizer.email, name=owner.name or desk.rules.organizer.name)
+
+
+def mail_organizer(desk: Desk, owner: Owner, sent: Sent | None) -> Organizer:
+    """ORGANIZER of the mails to one attendee: what he was told before, otherwise in the form that is set."""
+    service, person, form = desk.rules.organizer, Organizer(email=owner.email, name=owner.name), desk.rules.organizer_form
+    told = organizer_again(sent.organizer or service.email, service, person) if sent is not None else None
+    token = desk.clock.new_id()[:TOKEN_LENGTH] if form is OrganizerForm.TOKEN and told is None else ""
+    return told or organizer_as(form, service, person, token)
 
 
 def offsets_of(desk: Desk, entry: Entry, owner: Owner) -> tuple[timedelta, ...]:
@@ -151,11 +160,12 @@ def _tell_attendees(
         return []
     told = {one.attendee: one for one in message_rows.all_sent(tx, entry.id)}
     names = people(entry)
-    organizer, dress = organizer_of(desk, owner), dress_of(desk, entry, owner)
+    dress = dress_of(desk, entry, owner)
     due = now + desk.rules.coalesce
     effects, even = [], []
     known: dict[object, tuple[MailKind, ...]] = {}
     for email in sorted(names.keys() | told.keys() | (people(before).keys() if before else set())):
+        organizer = mail_organizer(desk, owner, told.get(email))
         situation = email == organizer.email, *_situation(entry, email, told.get(email))
         if situation not in known:
             owed = itip.owed(entry, email, told.get(email), organizer=organizer, dress=dress, now=now)

@@ -85,6 +85,10 @@ def _imported(tx: Connection, desk: Desk, owner_id: str, event: Event, *, invite
         raise Rejected("The file has only single dates of this series and not the series itself.")
     if master.when is None:
         raise Rejected("The event has no start, so it cannot be planned.")
+    if len({one.organizer.email.strip().lower() for one in event.components if one.organizer is not None}) > 1:
+        raise Rejected("The dates of this series have different organizers, so it is not one series.")
+    if len({one.organizer.email for one in event.components if one.organizer is not None}) > 1:
+        raise Rejected("The event names several organizers, so it is not clear whose it is.")
     owner = owner_rows.get(tx, owner_id)
     now = desk.clock.now()
     before = rows.by_uid(tx, event.uid)
@@ -94,7 +98,7 @@ def _imported(tx: Connection, desk: Desk, owner_id: str, event: Event, *, invite
     entry_id = desk.clock.new_id()
     entry = _entry_of(event, entry_id, owner_id, now, desk.rules.organizer.email)
     entry = replace(entry, number=number_rows.reserve(tx, desk.clock.draw, entry_id, now))
-    told = () if invite else _told(desk, entry, owner, now)
+    told = () if invite else _told(desk, entry, owner, now, min(master.dtstamp or now, now))
     done = commit(tx, desk, None, entry, owner, calendar=target, action="imported", bulk=True, told=told)
     return Imported(uid=event.uid, title=entry.title, outcome="created", entry=entry.id, state=done.entry.state)
 
@@ -173,7 +177,9 @@ def _people(guests: tuple[Guest, ...], known: dict[str, Guest]) -> tuple[Attende
     for guest in guests:
         email = guest.email.strip().lower()
         if email in known:
-            people[email] = Attendee(email=email, name=clean_name(guest.name), role=guest.role)
+            people[email] = Attendee(
+                email=email, name=clean_name(guest.name), role=guest.role, delegated_from=guest.delegated_from
+            )
     return tuple(people.values())
 
 
@@ -196,7 +202,8 @@ def _occurrences(entry: Entry, event: Event, guests: dict[str, Guest]) -> tuple[
             description=without_block(component.description) if component.description != master.description else None,
             location=component.location if component.location != master.location else None,
             attendees=invited
-            if component.guests and {one.email for one in invited} != {one.email for one in entry.attendees}
+            if (component.guests or component.organizer is not None)
+            and {one.email for one in invited} != {one.email for one in entry.attendees}
             else None,
             sequence=max(component.sequence, entry.sequence),
         )
@@ -231,18 +238,19 @@ def _answers(entry: Entry, event: Event, now: datetime) -> tuple[Answer, ...]:
                     source=AnswerSource.IMPORT,
                     answered_at=now,
                     about=about,
+                    delegated_to=guest.delegated_to,
                 )
     return tuple(found.values())
 
 
-def _told(desk: Desk, entry: Entry, owner: Owner, now: datetime) -> tuple[Sent, ...]:
-    """What everybody would have been told by now, had we sent the invitations."""
+def _told(desk: Desk, entry: Entry, owner: Owner, now: datetime, asked_at: datetime) -> tuple[Sent, ...]:
+    """What everybody would have been told by now, had we sent the invitations at the DTSTAMP of the object (`asked_at`)."""
     organizer, dress = organizer_of(desk, owner), dress_of(desk, entry, owner)
     told = []
     for email in people(entry):
         sent = None
         for message in itip.owed(entry, email, None, organizer=organizer, dress=dress, now=now):
-            sent = itip.after_sending(sent, entry, email, message, dtstamp=now.replace(microsecond=0), message_id="")
+            sent = itip.after_sending(sent, entry, email, message, dtstamp=asked_at.replace(microsecond=0), message_id="")
         if sent is not None:
             told.append(replace(sent, message_ids=()))
     return tuple(told)

@@ -14,14 +14,16 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from daemon.core import ics, imip, itip, recurrence
-from daemon.core.delivery import Message, MessageState, Sent, SentComponent, sent_from_json, sent_to_json
+from daemon.core.delivery import Message, Sent, SentComponent, sent_from_json, sent_to_json
 from daemon.core.errors import NotFound
 from daemon.core.event import without_block
 from daemon.core.itip import ITip, MailKind
 from daemon.core.journal import Line
 from daemon.core.model import Component, Entry, Language, Owner, When
+from daemon.core.organizer import heading
 from daemon.core.reminders import Mark
-from daemon.planner.causes import dress_of, organizer_of, people
+from daemon.planner import links
+from daemon.planner.causes import dress_of, mail_organizer, people
 from daemon.planner.wishes import Desk
 from daemon.render import Change, ChangedField, MailContext, Renderer, ShownDate
 from daemon.store import entries as rows
@@ -37,7 +39,10 @@ _NEXT_DATES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owing:
-    """What one attendee is owed as the store stood when it was read (`revision` tells whether it still stands so)."""
+    """What one attendee is owed as the store stood when it was read (`revision` tells whether it still stands so).
+
+    `answer_link`: where he answers without a calendar program; "" where no pages are served.
+    """
 
     entry: Entry
     owner: Owner
@@ -45,6 +50,7 @@ class Owing:
     name: str
     sent: Sent | None
     messages: tuple[ITip, ...]
+    answer_link: str = ""
 
 
 def owing(tx: Connection, desk: Desk, entry_id: str, attendee: str) -> Owing | None:
@@ -56,11 +62,25 @@ def owing(tx: Connection, desk: Desk, entry_id: str, attendee: str) -> Owing | N
     owner = owner_rows.get(tx, entry.owner)
     sent = message_rows.get_sent(tx, entry_id, attendee)
     owed = itip.owed(
-        entry, attendee, sent, organizer=organizer_of(desk, owner), dress=dress_of(desk, entry, owner), now=desk.clock.now()
+        entry,
+        attendee,
+        sent,
+        organizer=mail_organizer(desk, owner, sent),
+        dress=dress_of(desk, entry, owner),
+        now=desk.clock.now(),
+        private=desk.rules.private_guests,
     )
     if not owed:
         return None
-    return Owing(entry=entry, owner=owner, attendee=attendee, name=people(entry).get(attendee, ""), sent=sent, messages=owed)
+    return Owing(
+        entry=entry,
+        owner=owner,
+        attendee=attendee,
+        name=people(entry).get(attendee, ""),
+        sent=sent,
+        messages=owed,
+        answer_link=links.answer_link(tx, desk, entry.id, attendee),
+    )
 
 
 def written(desk: Desk, renderer: Renderer, owing: Owing, work: str) -> tuple[Message, ...]:
@@ -72,8 +92,11 @@ def written(desk: Desk, renderer: Renderer, owing: Owing, work: str) -> tuple[Me
         references = sent.message_ids if sent else ()
         sent = itip.after_sending(sent, owing.entry, owing.attendee, one, dtstamp=now, message_id=message_id)
         shown = renderer.mail(one.kind, owing.owner.language, _context(desk, owing, one))
+        head = heading(one.components[0].organizer or desk.rules.organizer, desk.rules.organizer)
         data = imip.build_mail(
-            sender=imip.Mailbox(address=desk.rules.organizer.email, name=owing.owner.name or desk.rules.organizer.name),
+            sender=head.sender,
+            submitter=head.submitter,
+            reply_to=head.reply_to,
             recipient=imip.Mailbox(address=owing.attendee, name=owing.name),
             subject=shown.subject,
             text=shown.text,
@@ -108,16 +131,22 @@ def store_messages(tx: Connection, job: Job, messages: tuple[Message, ...], *, r
 
     Raises Lost if the row is another's by now.
     """
-    if rows.get(tx, job.args["entry"]).revision != revision:
+    if not stands(tx, job.args["entry"], revision):
         return False
     keep(tx, job, messages)
     return True
 
 
+def stands(tx: Connection, entry_id: str, revision: int) -> bool:
+    """Tell whether the entry is still the one that was read."""
+    return rows.revision(tx, entry_id) == revision
+
+
 def keep(tx: Connection, job: Job, messages: tuple[Message, ...]) -> None:
     """Keep the messages, and begin the first. Raises Lost if the row is another's by now."""
-    message_rows.insert(tx, *messages)
-    begin(tx, job, messages[0])
+    work_rows.require(tx, job)
+    first, *others = messages
+    message_rows.insert(tx, replace(first, tried=first.tried + 1), *others)
 
 
 def begun(tx: Connection, work: str) -> Message | None:
@@ -148,10 +177,8 @@ def note_sent(tx: Connection, desk: Desk, message: Message, reply: str) -> None:
 
     Nothing if that is recorded already: a holder that stood still longer than its hold must not bring back what was true before.
     """
-    if message_rows.get(tx, message.id).state is not MessageState.PENDING:
+    if not message_rows.mark_sent(tx, message.id, at=desk.clock.now(), reply=reply):
         return
-    now = desk.clock.now()
-    message_rows.mark_sent(tx, message.id, at=now, reply=reply)
     if message.kind == MailKind.REMINDER:
         mark = json.loads(message.sent_after or "{}")
         entry_id = str(message.entry)
@@ -162,6 +189,8 @@ def note_sent(tx: Connection, desk: Desk, message: Message, reply: str) -> None:
         )
     elif message.kind != MailKind.TROUBLE and message.sent_after:
         message_rows.put_sent(tx, sent_from_json(message.sent_after))
+        if message.kind == MailKind.REMOVAL:
+            links.revoke(tx, str(message.entry), message.recipient)
     journal_rows.add(
         tx,
         _line(
@@ -175,9 +204,8 @@ def note_sent(tx: Connection, desk: Desk, message: Message, reply: str) -> None:
 
 def note_refused(tx: Connection, desk: Desk, message: Message, words: str) -> None:
     """The mail server refused the message for good; what was to follow it is not sent either."""
-    if message_rows.get(tx, message.id).state is not MessageState.PENDING:
+    if not message_rows.mark_failed(tx, message.id, reply=words):
         return
-    message_rows.mark_failed(tx, message.id, reply=words)
     give_up(tx, message_rows.pending(tx, message.work))
     journal_rows.add(
         tx, _line(desk, message, "mail-refused", f"{message.recipient} could not be mailed: {message.kind}. {words}")
@@ -192,6 +220,14 @@ def invitation_text(tx: Connection, desk: Desk, renderer: Renderer, entry_id: st
     if entry.when is not None:
         context = replace(context, date=ShownDate(when=entry.when))
     return renderer.invitation_text(language or owner.language, context)
+
+
+def envelope_from(desk: Desk, message: Message) -> str:
+    """Return where the mail servers on the way report that the message could not be delivered (RFC 5321 3.6.3).
+
+    With `bounces` set, the address names the message, and the message its recipient: a report needs to return nothing of it.
+    """
+    return desk.rules.bounces.replace("{token}", message.id) or desk.rules.organizer.email
 
 
 def new_message_id(desk: Desk) -> str:
@@ -226,6 +262,8 @@ def _context(desk: Desk, owing: Owing, one: ITip) -> MailContext:
     main = one.components[0]
     when = main.when or owing.entry.when
     context = plain_context(desk, owing.entry, owing.owner, recipient=owing.attendee, name=owing.name)
+    if not _knows_series(owing):
+        context = replace(context, series=False, rrule="", next_dates=())
     own = next((date for date in owing.entry.occurrences if date.recurrence_id == one.recurrence_id), None)
     return replace(
         context,
@@ -237,7 +275,14 @@ def _context(desk: Desk, owing: Owing, one: ITip) -> MailContext:
         changes=_changes(one.before, main, owing.entry) if one.before is not None else (),
         asks=one.asks,
         recurrence_id=one.recurrence_id,
+        answer_link=owing.answer_link,
     )
+
+
+def _knows_series(owing: Owing) -> bool:
+    """False for who comes to single dates only: the others are none of his business."""
+    invited = any(one.email == owing.attendee for one in owing.entry.attendees)
+    return invited or (owing.sent is not None and any(one.recurrence_id is None for one in owing.sent.components))
 
 
 def _changes(before: SentComponent, main: Component, entry: Entry) -> tuple[Change, ...]:

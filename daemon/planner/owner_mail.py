@@ -30,13 +30,14 @@ from daemon.store import reminder_marks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reminding:
-    """A reminder to be mailed now, and when its row is due next."""
+    """A reminder to be mailed now, and when its row is due next (`wake`, UTC; None: never), as the entry is now."""
 
     entry: Entry
     owner: Owner
     offset: timedelta
     date: Date
     reminded: bool
+    wake: datetime | None
 
 
 def reminding(tx: Connection, desk: Desk, entry_id: str, offset: timedelta) -> Reminding | datetime | None:
@@ -60,9 +61,9 @@ def reminding(tx: Connection, desk: Desk, entry_id: str, offset: timedelta) -> R
                 return until
             case reminders.Done():
                 return None
-            case reminders.Fire(date=date):
+            case reminders.Fire(date=date, wake=wake):
                 before = any(one.start == date.start and one.state == "sent" for one in marks)
-                return Reminding(entry=entry, owner=owner, offset=offset, date=date, reminded=before)
+                return Reminding(entry=entry, owner=owner, offset=offset, date=date, reminded=before, wake=wake)
             case reminders.Suppress(date=date, reason=reason):
                 reminder_marks.add(tx, entry_id, Mark(offset=offset, start=date.start, state="suppressed", reason=reason))
                 journal_rows.add(

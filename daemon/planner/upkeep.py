@@ -23,15 +23,19 @@ from daemon.store import work
 
 HOUSE_KEY = "house:daily"
 _MOURNING = timedelta(days=30)
+_ORPHANED = timedelta(days=1)
 _ALL = 1_000_000
 
 
 def tidy(tx: Connection, desk: Desk) -> tuple[int, int]:
     """Free numbers whose quarantine is over, and forget deleted entries nobody is owed anything about.
 
-    Returns how many of each.
+    Returns how many of each. Messages whose work was taken away while they were on their way are given up after a day: nobody
+    sends them any more, and nobody is to take them for waiting.
     """
     now = desk.clock.now()
+    for message_id in message_rows.orphans(tx, until=now - _ORPHANED):
+        message_rows.drop(tx, message_id, reason="not sent; nobody asks for it any more")
     freed = number_rows.release_expired(tx, now)
     old = [one for one in _deleted(tx) if one.modified <= now - _MOURNING and not _owes(tx, one)]
     for entry in old:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
@@ -29,7 +30,7 @@ from daemon.store import calendars as calendar_rows
 from daemon.store import entries as rows
 from daemon.store import messages as message_rows
 from daemon.store import owners as owner_rows
-from daemon.store import reminder_marks, work
+from daemon.store import reminder_marks, undeliverable, work
 from daemon.store.work import Job
 
 SHOWN_DATES = 10
@@ -46,6 +47,7 @@ def show(tx: Connection, desk: Desk, entry_id: str) -> EntryView:
     listed = _everybody(entry)
     last = {one.work: one for one in message_rows.of_entry(tx, entry.id)}
     told = {one.attendee for one in message_rows.all_sent(tx, entry.id)}
+    returned = {one.attendee: one for one in undeliverable.of_entry(tx, entry.id)}
     # A row stands as long as something is owed, and no longer.
     waiting = {job.key: job for job in work.of_keys(tx, [mail_key(entry.id, one.email) for one in listed])}
 
@@ -53,7 +55,11 @@ def show(tx: Connection, desk: Desk, entry_id: str) -> EntryView:
         if entry.sender is Sender.CALENDAR:
             return Delivery(state="calendar" if entry.invited else "none")
         key = mail_key(entry.id, email)
-        return _delivery(last.get(key), waiting.get(key), told=email in told)
+        fared = _delivery(last.get(key), waiting.get(key), told=email in told)
+        back = returned.get(email)
+        if back is None or fared.state not in ("sent", "told", "none") or (fared.at is not None and fared.at > back.at):
+            return fared
+        return replace(fared, state="undeliverable", at=back.at, reply=back.reply or back.status)
 
     stands = itip.standings(entry)
     coming = recurrence.dates(entry, after=now, limit=SHOWN_DATES)

@@ -9,18 +9,28 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from daemon.core.itip import MailKind, Standing
+from daemon.core.itip import AnswerRules, MailKind, Standing
 from daemon.core.model import Attendee, Entry, EntryState, Language, Organizer, Sender, When
+from daemon.core.organizer import OrganizerForm
 from daemon.core.recurrence import Date
 from daemon.core.retry import Limits
+from daemon.core.tokens import Links
 from daemon.ports import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """The installation's settings that use cases decide by. `organizer` is the service mailbox (design 4.2)."""
+    """The installation's settings that use cases decide by.
+
+    `organizer` is the service mailbox (design 4.2), `organizer_form` whose address mails have as ORGANIZER. `private_guests`:
+    nobody is told who else is invited. `bounces`: where reports of failed delivery go, with "{token}" for the message's own; "":
+    to `organizer`.
+    """
 
     organizer: Organizer
+    organizer_form: OrganizerForm = OrganizerForm.SERVICE
+    private_guests: bool = False
+    bounces: str = ""
     link_template: str = "https://meet.example.org/{number}"
     dial_in: str = ""
     coalesce: timedelta = timedelta(seconds=60)
@@ -31,14 +41,19 @@ class Rules:
     language: Language = Language.DE
     zone: str = "Europe/Berlin"
     limits: Limits = field(default_factory=Limits)
+    answers: AnswerRules = field(default_factory=AnswerRules)
 
 
 @dataclass(slots=True, kw_only=True)
 class Desk:
-    """What every use case needs beside its transaction. `rules` are replaced as a whole when the configuration is read again."""
+    """What every use case needs beside its transaction. `rules` are replaced as a whole when the configuration is read again.
+
+    `links`: how links to our pages are made; None where none are served.
+    """
 
     clock: Clock
     rules: Rules
+    links: Links | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +124,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """How the last mail to an attendee fared: `none | queued | sent | failed | calendar` (the calendar's server mails)."""
+    """How the last mail to an attendee fared: `none | queued | sent | failed | undeliverable | told | calendar`.
+
+    `undeliverable`: a mail server on the way sent it back; `calendar`: the calendar's server mails; `told`: before the import.
+    """
 
     state: str
     kind: str = ""

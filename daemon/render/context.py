@@ -106,6 +106,7 @@ class MailContext:
     reason: why it was cancelled, in the owner's words.
     Reminders: offset is the one that fired, starts_in how long it really is until the start (None: as offset).
     start_link: where the owner starts the session ("": the join link is given). reminded: he was reminded of this date before.
+    answer_link: the recipient's own page to answer on ("": there is none). It is nobody else's business.
     Trouble with a whole calendar: title is the calendar's name, number "".
     """
 
@@ -133,6 +134,7 @@ class MailContext:
     offset: timedelta | None = None
     starts_in: timedelta | None = None
     start_link: str = ""
+    answer_link: str = ""
     reminded: bool = False
     people: People | None = None
     trouble: Trouble | None = None

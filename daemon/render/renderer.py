@@ -7,7 +7,9 @@ A kind's file (`mail/<language>/<kind>.jinja`) extends `layout`, which is `mail/
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from daemon.core.itip import MailKind
 from daemon.core.model import Language
 from daemon.render import lines
 from daemon.render.context import MailContext, Rendered
-from daemon.render.specimens import specimen
+from daemon.render.pages import About, AnswerPage, Notice, PageStage, page_view
+from daemon.render.specimens import page_specimen, specimen
 from daemon.render.view import view
 
 _GAPS = re.compile(r"\n{3,}")
@@ -58,20 +61,42 @@ class Renderer:
         except TemplateError as problem:
             raise _broken(name, problem) from problem
 
+    def answer_page(self, language: Language, page: AnswerPage, *, style: str) -> str:
+        """Return the page where somebody who is invited answers, as a whole HTML document. `style`: where its CSS is found."""
+        return self._page("web/answer.html", language, {**page_view(page, language), "style": style})
+
+    def message_page(self, language: Language, about: About, *, style: str) -> str:
+        """Return a page that only says something."""
+        return self._page("web/message.html", language, {"about": about.value, "tone": "stop", "style": style})
+
+    def style(self) -> str:
+        """Return the CSS of the pages."""
+        assert self._html.loader is not None
+        try:
+            return self._html.loader.get_source(self._html, "web/page.css")[0]
+        except TemplateError as problem:
+            raise _broken("web/page.css", problem) from problem
+
     def problems(self) -> tuple[str, ...]:
-        """Return a sentence for each template that is missing or broken, by rendering a made-up mail of every kind."""
+        """Return a sentence for each template that is missing or broken, by rendering made-up mails and pages of all kinds."""
         found: list[str] = []
-        for language in Language:
+        for trial in self._trials():
             try:
-                self.invitation_text(language, specimen(MailKind.INVITATION, language))
+                trial()
             except ConfigProblem as problem:
                 found += problem.problems
-            for kind in MailKind:
-                try:
-                    self.mail(kind, language, specimen(kind, language))
-                except ConfigProblem as problem:
-                    found += problem.problems
         return tuple(dict.fromkeys(found))
+
+    def _trials(self) -> Iterator[Callable[[], object]]:
+        for language in Language:
+            yield partial(self.invitation_text, language, specimen(MailKind.INVITATION, language))
+            for kind in MailKind:
+                yield partial(self.mail, kind, language, specimen(kind, language))
+            for stage, notice in product(PageStage, (None, *Notice)):
+                yield partial(self.answer_page, language, page_specimen(language, stage=stage, notice=notice), style="page.css")
+            for about in About:
+                yield partial(self.message_page, language, about, style="page.css")
+        yield self.style
 
     def _plain(self, name: str, language: Language, variables: dict[str, Any]) -> tuple[str, str]:
         template = self._text.get_template(name)
@@ -80,6 +105,13 @@ class Renderer:
         subject = lines.one_line("".join(template.blocks["subject"](context)), 200)
         text = template.render(whole)
         return subject, _GAPS.sub("\n\n", _TRAILING.sub("\n", text)).strip() + "\n"
+
+    def _page(self, name: str, language: Language, variables: dict[str, Any]) -> str:
+        try:
+            words = self._html.get_template(f"web/{language.value}/words.jinja").module
+            return self._html.get_template(name).render({**variables, "lang": language.value, "w": words})
+        except TemplateError as problem:
+            raise _broken(name, problem) from problem
 
     def _rendered(self, environment: Environment, name: str, language: Language, variables: dict[str, Any]) -> str:
         return environment.get_template(name).render({**variables, "w": self._words(environment, language)})
@@ -102,6 +134,7 @@ def _environment(templates: Sequence[Path], *, html: bool) -> Environment:
     if html:
         environment.filters |= {
             "strong": lines.strong,
+            "unbroken": lines.unbroken,
             "link": lines.link,
             "lines": lines.html_lines,
             "paragraphs": lines.html_paragraphs,

@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from daemon.core.itip import MailKind
-from daemon.core.model import Language, When
+from daemon.core.model import Language, PartStat, When
 from daemon.render.context import Change, ChangedField, MailContext, People, ShownDate, Trouble, TroubleWith
+from daemon.render.pages import AnswerPage, Notice, PageStage, ShownChoice
 
 _HOUR = timedelta(hours=1)
 _FIRST = When(start=datetime(2026, 12, 1, 9), zone="Europe/Berlin", duration=_HOUR)  # noqa: DTZ001 -- a wall time; its zone stands beside it
@@ -41,6 +42,7 @@ def specimen(kind: MailKind, language: Language) -> MailContext:
         password="Winter26",  # noqa: S106 -- of a made-up session
         date=ShownDate(when=_FIRST),
         asks=True,
+        answer_link="https://planer.example.org/a/bW9yZS10aGFuLXRoaXMtY2Fubm90LWJlLWd1ZXNzZWQ",
     )
     rule = "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU;UNTIL=20270330T070000Z"
     series = replace(
@@ -52,7 +54,7 @@ def specimen(kind: MailKind, language: Language) -> MailContext:
         dial_in="",
         password="",
     )
-    owner = replace(single, recipient_name="Anna Berger", recipient_email="anna.berger@example.org")
+    owner = replace(single, recipient_name="Anna Berger", recipient_email="anna.berger@example.org", answer_link="")
     match kind:
         case MailKind.INVITATION:
             return single
@@ -118,6 +120,10 @@ def specimen(kind: MailKind, language: Language) -> MailContext:
             return replace(owner, trouble=trouble)
         case MailKind.REMOVAL:
             return replace(single, asks=False)
+        case MailKind.DECLINE_COUNTER:
+            proposed = When(start=datetime(2026, 12, 3, 14), zone="Europe/Berlin", duration=_HOUR)  # noqa: DTZ001 -- as above
+            why = "Am Nachmittag sind zwei von uns nicht da." if german else "Two of us are not there in the afternoon."
+            return replace(single, before=ShownDate(when=proposed), asks=False, reason=why)
 
 
 def late_delivery(language: Language) -> MailContext:
@@ -133,3 +139,50 @@ def late_delivery(language: Language) -> MailContext:
         until=datetime(2026, 11, 30, 8, tzinfo=UTC),
     )
     return replace(specimen(MailKind.TROUBLE, language), trouble=trouble)
+
+
+def page_specimen(
+    language: Language, *, stage: PageStage = PageStage.OPEN, notice: Notice | None = None, series: bool = False
+) -> AnswerPage:
+    """Return a made-up answer page: of a session, or of a series whose next date was declined and whose third one was moved."""
+    mail = specimen(MailKind.INVITATION, language)
+    dates = (_FIRST, *(_at(12, 15), _at(12, 30, 14), _at(1, 12, year=2027))) if series else ()
+    said = (PartStat.DECLINED, PartStat.ACCEPTED, PartStat.NEEDS_ACTION, PartStat.ACCEPTED)
+    whole = ShownChoice(
+        value="|0",
+        when=_FIRST,
+        single=False,
+        partstat=PartStat.ACCEPTED if series or notice is Notice.RECORDED else PartStat.NEEDS_ACTION,
+        outdated=notice is Notice.OUTDATED,
+        chosen=True,
+    )
+    singles = tuple(
+        ShownChoice(
+            value=f"{when.start.isoformat()}|0",
+            when=when,
+            single=True,
+            partstat=one,
+            outdated=one is PartStat.NEEDS_ACTION,
+            chosen=False,
+        )
+        for when, one in zip(dates, said, strict=False)
+    )
+    german = language is Language.DE
+    title = ("Jour fixe Projekt Rathaus" if german else "Town hall project, regular meeting") if series else mail.title
+    return AnswerPage(
+        title=title,
+        owner_name=mail.owner_name,
+        owner_email=mail.owner_email,
+        attendee=mail.recipient_email,
+        name=mail.recipient_name,
+        stage=stage,
+        when=_FIRST,
+        rrule="FREQ=WEEKLY;INTERVAL=2;BYDAY=TU;UNTIL=20270330T070000Z" if series else "",
+        series=series,
+        location=mail.location,
+        choices=(whole, *singles) if stage is PageStage.OPEN else (),
+        comment="",
+        most_comment=500,
+        notice=notice,
+        said=PartStat.ACCEPTED if notice in (Notice.RECORDED, Notice.KNOWN) else None,
+    )

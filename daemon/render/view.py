@@ -46,6 +46,7 @@ def view(context: MailContext, language: Language) -> dict[str, Any]:
         "link": href(context.link),
         "join_page": href(context.join_page),
         "start_link": href(context.start_link),
+        "answer_link": href(context.answer_link),
         "dial_in": safe(context.dial_in),
         "password": one_line(context.password),
         "when": _long(context.date, language),

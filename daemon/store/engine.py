@@ -2,16 +2,20 @@
 
 A plain function cannot keep the write lock while it waits for the network, and it can be run again when PostgreSQL asks for that.
 SQLite gets one thread and one connection: it has one writer, its own queue is unfair, and before 3.51.3 two connections
-could damage the file. What belongs into a transaction is not decided here, nor is any table known here.
+could damage the file. Transactions that wait for that thread at the same time share one commit, and with it one wait for the
+disk (docs/decisions/0009). What belongs into a transaction is not decided here, nor is any table known here.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -27,6 +31,7 @@ Transaction = Callable[[sa.Connection], T]
 
 PATIENCE: Final = timedelta(seconds=15)  # a worker looks at least this often; so only work that is due sooner rings
 _RERUNS = 30  # each one means that somebody else got on
+_TOGETHER = 32  # transactions that share one commit at most: the first of them waits for the last
 _CHANNEL = "sitzungsplaner_work"
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "temp_store=MEMORY")
 
@@ -84,11 +89,13 @@ def open_engine(url: sa.URL, *, threads: int) -> sa.Engine:
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # the write lock first, so that nothing is refused half-way
-
+    # Not by an event: with a listener to one, SQLAlchemy asks at every statement whether it is meant, which costs a third of it.
+    engine.dialect.do_begin = _begin_immediately  # type: ignore[method-assign,assignment] # a method there, a plain function here
     return engine
+
+
+def _begin_immediately(connection: Any) -> None:
+    connection.execute("BEGIN IMMEDIATE")  # the write lock first, so that nothing is refused half-way
 
 
 @contextmanager
@@ -118,6 +125,35 @@ class _Bell:
         self.kinds = frozenset(kinds)
 
 
+@dataclass(slots=True, kw_only=True)
+class _Asked:
+    """A transaction that waits for SQLite's thread, or has been run there: what it returned or raised, and what it rings."""
+
+    do: Transaction[Any]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+    kinds: Sequence[str] = ()
+
+    def tell(self) -> None:
+        """Let whoever waits know how it ended. In his event loop."""
+        if self.future.done():  # he has gone
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
+
+
+def _tell(group: Sequence[_Asked]) -> None:
+    """Tell each in its event loop how it ended, all of a loop at once: waking one costs more than what it is told."""
+    for loop in {asked.loop for asked in group}:
+        own = [asked for asked in group if asked.loop is loop]
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits there
+            loop.call_soon_threadsafe(lambda own=own: [asked.tell() for asked in own])  # type: ignore[misc] # its result is unused
+
+
 class Store:
     """A database and the threads that work on it. Made by `open_store`; used from any thread."""
 
@@ -128,6 +164,8 @@ class Store:
         workers = 1 if self.is_sqlite else threads
         self.engine = open_engine(url, threads=workers)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="store")
+        self._asked = deque[_Asked]()
+        self._called = False
         self._inside = threading.local()
         self._outside = set[object]()
         self._bells: tuple[_Bell, ...] = ()
@@ -140,10 +178,17 @@ class Store:
     async def run(self, do: Transaction[T]) -> T:
         """Return what `do` returns, once its transaction is committed.
 
-        `do` must not change anything but the database: PostgreSQL may make it run again. If the awaiting task is cancelled, the
-        transaction may still be committed. Raises what `do` raises (nothing is committed then), Unreachable, Refused, Conflict.
+        `do` must not change anything but the database: it may be run again. If the awaiting task is cancelled, the transaction
+        may still be committed. Raises what `do` raises (nothing is committed then), Unreachable, Refused, Conflict.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._transact, do)
+        if not self.is_sqlite:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._transact, do)
+        loop = asyncio.get_running_loop()
+        asked = _Asked(do=do, loop=loop, future=loop.create_future())
+        self._asked.append(asked)
+        self._call_to_serve()
+        result: T = await asked.future
+        return result
 
     async def preview(self, do: Transaction[T]) -> T:
         """Return what `do` returns and undo everything it did. Wakes nobody."""
@@ -172,6 +217,76 @@ class Store:
             raise RuntimeError("a transaction cannot wait for another one: SQLite has one thread")
         return self._threads.submit(do).result()
 
+    def _call_to_serve(self) -> None:
+        """Have the thread look for what waits, unless it is called already."""
+        if not self._called:
+            self._called = True
+            try:
+                self._threads.submit(self._serve)
+            except RuntimeError:  # the store is closed, and says so to everybody who asks
+                self._called = False
+                raise
+
+    def _serve(self) -> None:
+        """SQLite: run what waits, with one commit for all of it."""
+        self._called = False  # before looking: who asks from now on calls again
+        group = list[_Asked]()
+        while self._asked and len(group) < _TOGETHER:
+            asked = self._asked.popleft()
+            if not asked.future.cancelled():
+                group.append(asked)
+        if len(group) < 2 or not self._at_once(group):
+            for asked in group:
+                asked.error = None
+                try:
+                    asked.result = self._transact(asked.do)
+                except BaseException as error:  # noqa: BLE001 - it belongs to the one who asked
+                    asked.error = error
+                _tell([asked])
+        if self._asked:
+            self._call_to_serve()  # after those who have called for something else meanwhile
+
+    def _at_once(self, group: Sequence[_Asked]) -> bool:
+        """Run these one after the other and commit them together. False: the database refused something, and none has happened.
+
+        One that raises is undone alone. What the database refuses (a full disk, a key that is taken, a foreign key at the
+        commit) may have undone more than its own part, so each is then to be run by itself.
+        """
+        self._inside.busy = True
+        try:
+            with self.engine.begin() as tx:
+                for asked in group:
+                    self._one_of_many(tx, asked)
+        except (sa.exc.SQLAlchemyError, sqlite3.Error):
+            return False
+        finally:
+            self._inside.busy = False
+        for kind in {kind for asked in group for kind in asked.kinds}:
+            self.ring(kind)
+        _tell(group)
+        return True
+
+    def _one_of_many(self, tx: sa.Connection, asked: _Asked) -> None:
+        driver: Any = tx.connection.driver_connection
+        driver.execute("SAVEPOINT one_of_many")
+        asked.error, asked.kinds = None, ()
+        try:
+            asked.result, asked.kinds = self._done(tx, asked.do)
+        except sa.exc.SQLAlchemyError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - it belongs to the one who asked
+            asked.error = error
+            driver.execute("ROLLBACK TO one_of_many")
+        driver.execute("RELEASE one_of_many")
+
+    def _done(self, tx: sa.Connection, do: Transaction[T]) -> tuple[T, Sequence[str]]:
+        """Return what `do` returns, and the kinds whose workers are to be woken once it is committed."""
+        rings: dict[str, datetime] = {}
+        tx.info["rings"] = rings
+        result = do(tx)
+        soon = self.clock.now() + PATIENCE
+        return result, [kind for kind, due in rings.items() if due <= soon]
+
     def _transact(self, do: Transaction[T]) -> T:
         reruns = _RERUNS
         while True:
@@ -190,11 +305,7 @@ class Store:
         self._inside.busy = True
         try:
             with self.engine.begin() as tx:
-                rings: dict[str, datetime] = {}
-                tx.info["rings"] = rings
-                result = do(tx)
-                soon = self.clock.now() + PATIENCE
-                kinds = [kind for kind, due in rings.items() if due <= soon]
+                result, kinds = self._done(tx, do)
                 if not self.is_sqlite:
                     for kind in kinds:  # reaches the others when, and only when, this is committed
                         tx.execute(_NOTIFY, {"channel": _CHANNEL, "kind": kind})
@@ -258,6 +369,9 @@ class Store:
     def close(self) -> None:
         """End the threads after what they are doing and close all connections."""
         self._threads.shutdown(cancel_futures=True)
+        for asked in self._asked:
+            asked.error = asyncio.CancelledError()
+        _tell(self._asked)
         self.engine.dispose()
 
 

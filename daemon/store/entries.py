@@ -38,6 +38,11 @@ _PURGE = sa.delete(entry).where(_ID)
 
 
 @cache
+def _children_of_one(table: sa.Table) -> sa.Select[Any]:
+    return sa.select(table).where(table.c.entry == sa.bindparam("of_entry"))
+
+
+@cache
 def _children(table: sa.Table) -> sa.Select[Any]:
     return sa.select(table).where(table.c.entry.in_(sa.bindparam("entries", expanding=True)))
 
@@ -62,7 +67,7 @@ def save(tx: sa.Connection, changed: Entry, *, first_start: datetime | None, las
     given = entry_row(changed, first_start, last_end)
     del given["id"]
     if not tx.execute(_SAVE, given | {"of_id": changed.id, "expected": changed.revision - 1}).rowcount:
-        stored = tx.scalar(_REVISION, {"of_id": changed.id})
+        stored = revision(tx, changed.id)
         if stored is None:
             raise _unknown(changed.id)
         raise Conflict(f"“{changed.title}” was changed by somebody else meanwhile (revision {stored}). Look at it again.")
@@ -86,6 +91,12 @@ def get(tx: sa.Connection, entry_id: str, *, lock: bool = False) -> Entry:
     if row is None:
         raise _unknown(entry_id)
     return _whole(tx, [row])[0]
+
+
+def revision(tx: sa.Connection, entry_id: str) -> int | None:
+    """Return the entry's revision, by which it can be told whether it is still as it was read; None if there is no such entry."""
+    stored: int | None = tx.scalar(_REVISION, {"of_id": entry_id})
+    return stored
 
 
 def by_uid(tx: sa.Connection, uid: str) -> Entry | None:
@@ -229,6 +240,9 @@ def _whole(tx: sa.Connection, rows: Sequence[sa.Row[Any]]) -> tuple[Entry, ...]:
 def _load_children(tx: sa.Connection, ids: list[str]) -> Children:
     children = Children()
     for kind in CHILDREN:
+        if len(ids) == 1:  # the usual case, and without a list in it the statement is quicker
+            children.add(kind, tx.execute(_children_of_one(kind.table), {"of_entry": ids[0]}))
+            continue
         for at in range(0, len(ids), _AT_ONCE):
             children.add(kind, tx.execute(_children(kind.table), {"entries": ids[at : at + _AT_ONCE]}))
     return children

@@ -89,12 +89,13 @@ def read_entry(row: sa.Row[Any], children: Children) -> Entry:
     """Return the entry of this row with its children."""
     own = {name: part for name, part in row._mapping.items() if name not in (*_WHEN, *_DERIVED)}
     people = sorted(children.rows(ATTENDEES, row.id).values(), key=lambda one: int(one["position"]))
+    own_fields = ("email", "name", "role", "delegated_from")
     dates = children.rows(OCCURRENCES, row.id)
     answers = children.rows(ANSWERS, row.id)
     return Entry(
         **own,
         when=None if row.start is None else When(**{name: row._mapping[name] for name in _WHEN}),
-        attendees=tuple(Attendee(email=one["email"], name=one["name"], role=one["role"]) for one in people),
+        attendees=tuple(Attendee(**{name: one[name] for name in own_fields}) for one in people),
         occurrences=tuple(_occurrence_in(dates[key]) for key in sorted(dates)),
         answers=tuple(_answer_in(answers[key]) for key in sorted(answers)),
     )
@@ -114,12 +115,16 @@ def _search_text(one: Entry) -> str:
 def _people_out(people: tuple[Attendee, ...] | None) -> Row | None:
     if people is None:
         return None
-    return {"people": [[person.email, person.name, person.role.value] for person in people]}
+    return {"people": [[person.email, person.name, person.role.value, person.delegated_from] for person in people]}
+
+
+def _person_in(email: str, name: str, role: str, delegated_from: str = "") -> Attendee:
+    return Attendee(email=email, name=name, role=Role(role), delegated_from=delegated_from)
 
 
 def _occurrence_in(row: Row) -> Occurrence:
     kept: Row | None = row["attendees"]
-    people = None if kept is None else tuple(Attendee(email=e, name=n, role=Role(r)) for e, n, r in kept["people"])
+    people = None if kept is None else tuple(_person_in(*person) for person in kept["people"])
     return Occurrence(**{name: part for name, part in row.items() if name not in ("entry", "attendees")}, attendees=people)
 
 

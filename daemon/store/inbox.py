@@ -9,13 +9,24 @@ import sqlalchemy as sa
 
 from daemon.core.errors import NotFound
 from daemon.core.journal import InboxMail
-from daemon.store.rows import columns, value
+from daemon.store.rows import columns, like, value
 from daemon.store.schema import inbox
 
 _INSERT = sa.insert(inbox)
 _SEEN = sa.select(sa.literal(1)).where(inbox.c.digest == sa.bindparam("of_digest"))
 _OUTCOME = sa.select(inbox.c.outcome).where(inbox.c.digest == sa.bindparam("of_digest"))
+_UPDATE = (
+    sa.update(inbox)
+    .where(inbox.c.id == sa.bindparam("of_id"))
+    .values(
+        outcome=sa.bindparam("to_outcome", type_=inbox.c.outcome.type),
+        reason=sa.bindparam("why", type_=inbox.c.reason.type),
+        data=None,
+    )
+)
 _GET = sa.select(inbox).where(inbox.c.id == sa.bindparam("of_id"))
+
+_BEGINS = sa.select(inbox.c.id).where(inbox.c.id.like(sa.bindparam("beginning"), escape="/")).limit(2)
 
 
 def seen(tx: sa.Connection, digest: str) -> bool:
@@ -34,12 +45,25 @@ def add(tx: sa.Connection, mail: InboxMail) -> None:
     tx.execute(_INSERT, columns(mail))
 
 
+def settle(tx: sa.Connection, mail_id: str, *, outcome: str, reason: str) -> None:
+    """Note how the mail ended after all; its bytes are needed no more."""
+    tx.execute(_UPDATE, {"of_id": mail_id, "to_outcome": outcome, "why": reason})
+
+
 def get(tx: sa.Connection, mail_id: str) -> InboxMail:
     """Return the mail. Raises NotFound."""
     row = tx.execute(_GET, {"of_id": mail_id}).one_or_none()
     if row is None:
         raise NotFound(f"There is no received mail “{mail_id}”.", field="mail")
     return value(InboxMail, row)
+
+
+def find(tx: sa.Connection, text: str) -> InboxMail:
+    """Return the mail of this id, or the only one whose id begins like that. Raises NotFound."""
+    ids = tuple(tx.scalars(_BEGINS, {"beginning": f"{like(text)}%"})) if text else ()
+    if len(ids) > 1 and text not in ids:
+        raise NotFound(f"Several received mails begin with “{text}”. Write more of the id.", field="mail")
+    return get(tx, ids[0] if len(ids) == 1 else text)
 
 
 def list_(tx: sa.Connection, *, outcome: str | None = None, entry: str | None = None, limit: int = 100) -> tuple[InboxMail, ...]:

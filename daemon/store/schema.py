@@ -105,6 +105,7 @@ attendee = sa.Table(
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("name", Prose, nullable=False),
     sa.Column("role", Choice(Role), nullable=False),
+    sa.Column("delegated_from", sa.Text, nullable=False, server_default=sa.text("''")),
 )
 
 occurrence = sa.Table(
@@ -135,6 +136,15 @@ answer = sa.Table(
     sa.Column("sequence", sa.Integer),
     sa.Column("dtstamp", Instant),
     sa.Column("comment", Prose, nullable=False),
+    sa.Column("delegated_to", sa.Text, nullable=False, server_default=sa.text("''")),
+)
+
+answer_link = sa.Table(
+    "answer_link",
+    metadata,
+    _of_entry(),
+    sa.Column("attendee", sa.Text, primary_key=True),
+    sa.Column("generation", sa.Integer, nullable=False),
 )
 
 number = sa.Table(
@@ -262,6 +272,28 @@ inbox = sa.Table(
     sa.Column("data", sa.LargeBinary),
     sa.Column("subject", Prose, nullable=False),
     sa.Column("sender", Prose, nullable=False),
+    sa.Column("proposed_start", Wall),
+    sa.Column("proposed_duration", Span),
+    sa.Column("sequence", sa.Integer),
+    sa.Column("comment", Prose, nullable=False, server_default=sa.text("''")),
+)
+
+alias = sa.Table(
+    "alias",
+    metadata,
+    sa.Column("address", sa.Text, primary_key=True),
+    sa.Column("attendee", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+)
+
+undeliverable = sa.Table(
+    "undeliverable",
+    metadata,
+    _of_entry(),
+    sa.Column("attendee", sa.Text, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reply", Prose, nullable=False),
 )
 
 setting = sa.Table(

@@ -43,7 +43,8 @@ _KEPT_WHILE_HELD = (MAIL, BULK, CALENDAR, INBOX)
 class Job:
     """A row as it was claimed or listed. `due` None and `parked`: waits for a person.
 
-    `tries` counts claims since it was last asked for, this one included. `deaths` counts those of them that ended neither in
+    `error` is what the last try ended with, until one goes well. `tries` counts claims since it was last asked for, this one
+    included. `deaths` counts those of them that ended neither in
     success nor in failure: a holder that died or stood still, the only case in which the act may have happened unrecorded.
     `first_failed` is when the failing began. All times are UTC.
     """
@@ -70,18 +71,6 @@ class Claim:
     parked: tuple[Job, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Count:
-    """Rows of one kind: not due yet, due and free, held, parked; and the due time of the oldest that is not parked."""
-
-    kind: str
-    waiting: int
-    ripe: int
-    held: int
-    parked: int
-    oldest: datetime | None
-
-
 class Lost(Exception):  # noqa: N818 - a word of the queue: neither the server's error nor a person's
     """The job is another's now, or cancelled: what this transaction did must be undone."""
 
@@ -103,7 +92,7 @@ def _upsert(insert: Any) -> Any:
         "wish": work.c.wish + 1,
         "tries": 0,
         "deaths": sa.case((work.c.parked.is_(None), work.c.deaths), else_=0),
-        "error": "",
+        "error": sa.case((work.c.parked.is_(None), work.c.error), else_=""),
         "first_failed": None,
         "parked": None,
     }
@@ -113,32 +102,45 @@ def _upsert(insert: Any) -> Any:
 # Built once: building a statement costs three times what running it does.
 _PUT = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
 _FREE: dict[str, Any] = {"holder": None, "held_until": None}
-_RIPE = (
-    sa.select(work.c.key)
-    .where(work.c.kind == _param("of_kind"), work.c.due <= _moment("now"))
-    .where(sa.or_(work.c.held_until.is_(None), work.c.held_until <= _moment("now")))
-    .order_by(work.c.due)
-    .limit(sa.bindparam("most", type_=sa.Integer))
-    .with_for_update(skip_locked=True)  # SQLAlchemy leaves it out on SQLite, which has one writer
-    .cte("ripe")  # a CTE: PostgreSQL may run a plain sub-select twice and claim too much
-)
-CLAIM = (
-    sa.update(work)
-    .where(work.c.key.in_(sa.select(_RIPE.c.key)))
-    .values(
-        holder=_param("token"),
-        held_until=_moment("until"),
-        tries=work.c.tries + 1,
-        deaths=work.c.deaths + sa.case((work.c.holder.is_(None), 0), else_=1),
+
+
+def _ripe(name: str, most: str, *only: sa.ColumnElement[bool]) -> sa.CTE:
+    return (
+        sa.select(work.c.key, work.c.due)
+        .where(work.c.kind == _param("of_kind"), work.c.due <= _moment("now"), *only)
+        .where(sa.or_(work.c.held_until.is_(None), work.c.held_until <= _moment("now")))
+        .order_by(work.c.due)
+        .limit(sa.bindparam(most, type_=sa.Integer))
+        .with_for_update(skip_locked=True)  # SQLAlchemy leaves it out on SQLite, which has one writer
+        .cte(name)  # a CTE: PostgreSQL may run a plain sub-select twice and claim too much
     )
-    .returning(work)
-)
+
+
+def _claim(chosen: sa.Select[Any]) -> sa.UpdateBase:
+    return (
+        sa.update(work)
+        .where(work.c.key.in_(chosen))
+        .values(
+            holder=_param("token"),
+            held_until=_moment("until"),
+            tries=work.c.tries + 1,
+            deaths=work.c.deaths + sa.case((work.c.holder.is_(None), 0), else_=1),
+        )
+        .returning(work)
+    )
+
+
+_SOUND, _FAILED = work.c.error == "", work.c.error != ""
+CLAIM = _claim(sa.select(_ripe("ripe", "most").c.key))
+_EITHER = sa.union_all(sa.select(_ripe("sound", "most", _SOUND)), sa.select(_ripe("failed", "wary", _FAILED))).subquery()
+_CLAIM_WARILY = _claim(sa.select(_EITHER.c.key).order_by(_EITHER.c.due).limit(sa.bindparam("most", type_=sa.Integer)))
 NEXT_DUE = (
     sa.select(work.c.due)
     .where(work.c.kind == _param("of_kind"), work.c.due.is_not(None), work.c.holder.is_(None))
     .order_by(work.c.due)
     .limit(1)
 )
+_NEXT_SOUND = NEXT_DUE.where(_SOUND)
 _OF_KEY = work.c.key == _param("of_key")
 _MINE = sa.and_(_OF_KEY, work.c.holder == _param("of_holder"))
 _MINE_LOCKED = sa.select(work.c.key).where(_MINE).with_for_update()
@@ -147,7 +149,7 @@ _DONE = sa.delete(work).where(_MINE, _SAME_WISH)
 _AGAIN = (
     sa.update(work).where(_MINE, _SAME_WISH).values(due=_moment("at"), tries=0, deaths=0, error="", first_failed=None, **_FREE)
 )
-_LET_GO = sa.update(work).where(_MINE).values(deaths=0, **_FREE).returning(work.c.kind, work.c.due)
+_LET_GO = sa.update(work).where(_MINE).values(deaths=0, error=_param("why"), **_FREE).returning(work.c.kind, work.c.due)
 _FAIL = (
     sa.update(work)
     .where(_MINE, _SAME_WISH)
@@ -197,25 +199,6 @@ _HASTEN = (
     .where(work.c.first_failed.is_not(None), work.c.holder.is_(None))
     .values(due=_moment("now"))
 )
-_HELD = sa.and_(work.c.holder.is_not(None), work.c.held_until > _moment("now"))
-
-
-def _how_many(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-    return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
-
-
-_COUNTS = (
-    sa.select(
-        work.c.kind,
-        _how_many(sa.and_(work.c.due > _moment("now"), sa.not_(_HELD))).label("waiting"),
-        _how_many(sa.and_(work.c.due <= _moment("now"), sa.not_(_HELD))).label("ripe"),
-        _how_many(sa.and_(_HELD, work.c.due.is_not(None))).label("held"),
-        _how_many(work.c.due.is_(None)).label("parked"),
-        sa.func.min(work.c.due).label("oldest"),
-    )
-    .group_by(work.c.kind)
-    .order_by(work.c.kind)
-)
 
 
 def put(tx: sa.Connection, *, key: str, kind: str, due: datetime, args: dict[str, Any] | None = None) -> None:
@@ -245,14 +228,26 @@ def cancel(tx: sa.Connection, *keys: str, now: datetime) -> None:
         tx.execute(_CANCEL, {"keys": gone})
 
 
-def claim(tx: sa.Connection, kind: str, *, now: datetime, hold: timedelta, most: int, token: str, deaths: int = 12) -> Claim:
+def claim(
+    tx: sa.Connection,
+    kind: str,
+    *,
+    now: datetime,
+    hold: timedelta,
+    most: int,
+    token: str,
+    deaths: int = 12,
+    wary: int | None = None,
+) -> Claim:
     """Take up to `most` rows of the kind that are due and free, oldest first, until `now + hold`.
 
-    `token` names this claim and must be new. Rows that killed their holders `deaths` times in a row are parked instead.
+    `token` names this claim and must be new. Rows that killed their holders `deaths` times in a row are parked instead. With
+    `wary`, at most so many of the rows are such that failed at their last try.
     """
     given = {"of_kind": kind, "now": now, "until": now + hold, "token": token, "most": most}
+    taken = tx.execute(CLAIM, given) if wary is None else tx.execute(_CLAIM_WARILY, given | {"wary": wary})
     jobs, parked = [], []
-    for row in tx.execute(CLAIM, given).all():
+    for row in taken.all():
         if row.deaths < deaths:
             jobs.append(value(Job, row))
             continue
@@ -263,9 +258,12 @@ def claim(tx: sa.Connection, kind: str, *, now: datetime, hold: timedelta, most:
     return Claim(jobs=tuple(jobs), parked=tuple(parked))
 
 
-def next_due(tx: sa.Connection, kind: str) -> datetime | None:
-    """Return when the next free row of the kind is due (perhaps in the past), or None. Holds that may run out are not counted."""
-    due: datetime | None = tx.scalar(NEXT_DUE, {"of_kind": kind})
+def next_due(tx: sa.Connection, kind: str, *, sound: bool = False) -> datetime | None:
+    """Return when the next free row of the kind is due (perhaps in the past), or None. Holds that may run out are not counted.
+
+    `sound`: without rows that failed at their last try.
+    """
+    due: datetime | None = tx.scalar(_NEXT_SOUND if sound else NEXT_DUE, {"of_kind": kind})
     return due
 
 
@@ -277,7 +275,7 @@ def finish(tx: sa.Connection, job: Job, *, again: datetime | None = None) -> Non
     given = _of(job)
     ended = tx.execute(_DONE, given) if again is None else tx.execute(_AGAIN, given | {"at": again})
     if not ended.rowcount:
-        _let_go(tx, job)
+        _let_go(tx, job, why="")
     elif again is not None:
         will_ring(tx, job.kind, again)
 
@@ -285,7 +283,7 @@ def finish(tx: sa.Connection, job: Job, *, again: datetime | None = None) -> Non
 def fail(tx: sa.Connection, job: Job, *, error: str, at: datetime, now: datetime) -> None:
     """The job failed and is due again `at`; if it was asked for anew meanwhile, at that wish's time. Raises Lost, as above."""
     if not tx.execute(_FAIL, _of(job) | {"at": at, "why": error, "now": now, "parked_at": None}).rowcount:
-        _let_go(tx, job)
+        _let_go(tx, job, why=error)
     else:
         will_ring(tx, job.kind, at)
 
@@ -294,7 +292,7 @@ def park(tx: sa.Connection, job: Job, *, error: str, now: datetime) -> bool:
     """Put the job aside until a person looks. False: it was asked for anew meanwhile and runs again. Raises Lost, as above."""
     if tx.execute(_FAIL, _of(job) | {"at": None, "why": error, "now": now, "parked_at": now}).rowcount:
         return True
-    _let_go(tx, job)
+    _let_go(tx, job, why=error)
     return False
 
 
@@ -316,7 +314,8 @@ def require(tx: sa.Connection, job: Job) -> None:
 def progress(tx: sa.Connection, job: Job) -> None:
     """A part of the job is recorded by this transaction, so this is no claim that ends in nothing. Raises Lost, as above.
 
-    For work of many parts, like a calendar's turn: on a machine that fails again and again it must not be put aside.
+    For work of many parts, like a calendar's turn: on a machine that fails again and again it must not be put aside. Who holds a
+    row without `deaths` may do without.
     """
     if not tx.execute(_PROGRESS, _of(job)).rowcount:
         raise Lost(job.key)
@@ -379,17 +378,12 @@ def drop(tx: sa.Connection, key: str, *, now: datetime) -> None:
     cancel(tx, key, now=now)
 
 
-def counts(tx: sa.Connection, *, now: datetime) -> tuple[Count, ...]:
-    """Return how many rows of each kind there are. Looks at every row."""
-    return tuple(value(Count, row) for row in tx.execute(_COUNTS, {"now": now}))
-
-
 def _of(job: Job) -> dict[str, Any]:
     return {"of_key": job.key, "of_holder": job.holder, "of_wish": job.wish}
 
 
-def _let_go(tx: sa.Connection, job: Job) -> None:
-    freed = tx.execute(_LET_GO, _of(job)).one_or_none()
+def _let_go(tx: sa.Connection, job: Job, *, why: str) -> None:
+    freed = tx.execute(_LET_GO, _of(job) | {"why": why}).one_or_none()
     if freed is None:
         raise Lost(job.key)
     if freed.due is not None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,13 +17,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from daemon.core.errors import ConfigProblem, SitzungsplanerError
+from daemon.core.errors import SitzungsplanerError
 from daemon.logs import get_logger
 from daemon.metrics import CONTENT_TYPE, LaneState, Metrics
-from daemon.store import admin, work
+from daemon.store import admin, work_counts
 from daemon.store import settings as setting_rows
 from daemon.store.engine import Store
-from daemon.web.socket import serve_on
+from daemon.web.socket import listen_tcp, serve_on
 
 T = TypeVar("T")
 
@@ -77,16 +75,8 @@ def build_health(health: Health) -> Starlette:
 
 async def serve_health(health: Health, address: tuple[str, int]) -> None:
     """Serve until cancelled. Raises ConfigProblem if the address cannot be listened on."""
-    host, port = address
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family)
-    except OSError as error:
-        problem = (
-            f"health.listen: {host} port {port} cannot be listened on ({os.strerror(error.errno or 0)}). Choose another port."
-        )
-        raise ConfigProblem((problem,)) from error
-    log.info("health and metrics are served", action="health", host=host, port=listener.getsockname()[1])
+    listener = listen_tcp(address, setting="health.listen")
+    log.info("health and metrics are served", action="health", host=address[0], port=listener.getsockname()[1])
     await serve_on(listener, build_health(health))
 
 
@@ -96,7 +86,7 @@ class _Scraper:
     def __init__(self, health: Health) -> None:
         self._health = health
         self._counting = asyncio.Lock()
-        self._counted: tuple[float, tuple[work.Count, ...] | None, str] | None = None
+        self._counted: tuple[float, tuple[work_counts.Count, ...] | None, str] | None = None
 
     async def text(self) -> bytes:
         health = self._health
@@ -105,14 +95,16 @@ class _Scraper:
         health.metrics.show(rows=rows, lanes=health.lanes(), derived=derived, now=health.store.clock.now())
         return health.metrics.text()
 
-    async def _count(self) -> tuple[float, tuple[work.Count, ...] | None, str]:
+    async def _count(self) -> tuple[float, tuple[work_counts.Count, ...] | None, str]:
         now = asyncio.get_running_loop().time()
         if self._counted is not None and now - self._counted[0] < _FRESH.total_seconds():
             return self._counted
         moment = self._health.store.clock.now()
         with contextlib.suppress(SitzungsplanerError, TimeoutError):
             return now, *await _in_time(
-                self._health.store.run(lambda tx: (work.counts(tx, now=moment), setting_rows.get(tx, setting_rows.TZDATA) or ""))
+                self._health.store.run(
+                    lambda tx: (work_counts.counts(tx, now=moment), setting_rows.get(tx, setting_rows.TZDATA) or "")
+                )
             )
         return now, None, ""
 

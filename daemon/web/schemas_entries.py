@@ -33,6 +33,7 @@ class AnswerShown(Shown):
     source: str
     answered_at: datetime
     comment: str
+    delegated_to: str
     counts: bool
 
     @classmethod
@@ -46,6 +47,7 @@ class AnswerShown(Shown):
             source=answer.source.value,
             answered_at=local(answer.answered_at, zone),
             comment=answer.comment,
+            delegated_to=answer.delegated_to,
             counts=counts,
         )
 
@@ -60,7 +62,10 @@ class DeliveryDetail(Shown):
 
 
 class AttendeeShown(Shown):
-    """`outdated`: the last answer (`previous`) was about another date, and there is none since the move."""
+    """`outdated`: the last answer (`previous`) was about another date, and there is none since the move.
+
+    `delegated_to` comes instead, `delegated_from` sent this person (RFC 5545 3.2.4, 3.2.5); "" for nobody.
+    """
 
     email: str
     name: str
@@ -69,6 +74,8 @@ class AttendeeShown(Shown):
     source: str | None
     answered_at: datetime | None
     comment: str
+    delegated_to: str
+    delegated_from: str
     outdated: bool
     previous: AnswerShown | None
     delivery: str
@@ -88,6 +95,8 @@ class AttendeeShown(Shown):
             source=valid.source.value if valid else None,
             answered_at=local(valid.answered_at, zone) if valid else None,
             comment=valid.comment if valid else "",
+            delegated_to=valid.delegated_to if valid else "",
+            delegated_from=view.attendee.delegated_from,
             outdated=standing.outdated,
             previous=AnswerShown.of(entry, previous, counts=False) if previous else None,
             delivery=delivery.state,

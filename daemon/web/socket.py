@@ -1,4 +1,4 @@
-"""Serving on sockets. The API's is a Unix socket: reachable by its group only, trusted as admin (design 4.10)."""
+"""Listening and serving on sockets. The API's is a Unix socket: reachable by its group only, trusted as admin (design 4.10)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +28,28 @@ class _Server(uvicorn.Server):
 
 async def serve(app: Any, path: Path, *, group: str) -> None:
     """Serve `app` on the Unix socket until cancelled. Raises ConfigProblem if the socket cannot be made."""
-    listener = _listen(path, group)
-    ours = _identity(path)
-    try:
+    with listening_unix(path, group, setting="service.socket") as listener:
         await serve_on(listener, app)
-    finally:
-        if _identity(path) == ours:  # else another service has taken the place since
-            path.unlink()  # noqa: ASYNC240 - one system call on a file in memory
 
 
-async def serve_on(listener: socket.socket, app: Any) -> None:
-    """Serve `app` on a listening socket until cancelled, and close it. What is being answered then has five seconds to end."""
-    server = _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5))
+async def serve_on(listener: socket.socket, app: Any, *, proxies: Sequence[str] = (), most: int | None = None) -> None:
+    """Serve `app` on a listening socket until cancelled, and close it. What is being answered then has five seconds to end.
+
+    `proxies`: whose X-Forwarded-For is believed. `most`: more requests at a time than that are told to come again.
+    """
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=5,
+            server_header=False,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
+            limit_concurrency=most,
+        )
+    )
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await asyncio.shield(task)
@@ -59,25 +69,50 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _listen(path: Path, group: str) -> socket.socket:
+@contextlib.contextmanager
+def listening_unix(path: Path, group: str, *, setting: str) -> Iterator[socket.socket]:
+    """Listen on a Unix socket for the service's user and the group, and take it away at the end.
+
+    Raises ConfigProblem, which names the setting.
+    """
+    listener = _listen(path, group, setting)
+    ours = _identity(path)
+    try:
+        yield listener
+    finally:
+        if _identity(path) == ours:  # else another service has taken the place since
+            path.unlink()
+
+
+def _listen(path: Path, group: str, setting: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _bind(listener, path, group)
+        _bind(listener, path, group, setting)
     except (OSError, LookupError) as error:
         listener.close()
         remedy = "Choose a path that the service may write, at most 107 characters long."
-        raise ConfigProblem((f"service.socket: {path} cannot be opened ({error}). {remedy}",)) from error
+        raise ConfigProblem((f"{setting}: {path} cannot be opened ({error}). {remedy}",)) from error
     except ConfigProblem:
         listener.close()
         raise
     return listener
 
 
-def _bind(listener: socket.socket, path: Path, group: str) -> None:
+def listen_tcp(address: tuple[str, int], *, setting: str) -> socket.socket:
+    """Return a socket that listens on host and port. Raises ConfigProblem, which names the setting."""
+    host, port = address
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise ConfigProblem((f"{setting}: {host} port {port} cannot be listened on ({reason}). Choose another port.",)) from error
+
+
+def _bind(listener: socket.socket, path: Path, group: str, setting: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
         if _answers(path):
-            problem = f"service.socket: another service answers at {path}. Stop it, or give this one a path of its own."
+            problem = f"{setting}: another service answers at {path}. Stop it, or give this one a path of its own."
             raise ConfigProblem((problem,))
         path.unlink()  # left by a process that was killed
     mask = os.umask(0o117)

@@ -13,7 +13,7 @@ from daemon import planner
 from daemon.core.calendars import CalendarState
 from daemon.core.zones import TZDATA_VERSION
 from daemon.store import owners as owner_rows
-from daemon.store import work as work_rows
+from daemon.store import work_counts
 from daemon.web.context import Given
 from daemon.web.schemas import Shown
 
@@ -59,7 +59,7 @@ async def status(context: Given) -> Status:
     now = context.desk.clock.now()
 
     def read(tx: Connection) -> Status:
-        counts = work_rows.counts(tx, now=now)
+        counts = work_counts.counts(tx, now=now)
         calendars = planner.calendars(tx, None)
         return Status(
             healthy=not any(one.parked for one in counts) and all(one.state is CalendarState.OK for one in calendars),

@@ -29,7 +29,7 @@ PROMISED = {
         *("add", "list", "show", "edit", "move", "cancel", "delete", "copy", "invite", "uninvite", "answers", "text"),
         *("import", "export"),
     },
-    "answer": {"ingest", "list", "show"},
+    "answer": {"accept", "ingest", "list", "refuse", "set", "show"},
     "work": {"list", "show", "retry", "drop"},
     "calendar": {"add", "list", "show", "sync", "remove"},
     "db": {"upgrade", "backup", "check"},

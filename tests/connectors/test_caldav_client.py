@@ -20,6 +20,7 @@ from connectors.caldav.client import Client, HttpAnswer, HttpRequest, Network, T
 from connectors.caldav.connector import CalDavConnector
 from connectors.caldav.mapping import Token, build_token, write_event
 from daemon.core.errors import Conflict, Refused, Unreachable
+from daemon.core.model import Guest
 from daemon.ports import CalendarAccount, ItemRef, Version
 from tests.connectors.contract import STAMP, a_series, an_event
 from tests.connectors.test_caldav import FixedClock
@@ -337,6 +338,58 @@ async def test_a_created_event_that_is_gone_at_once_is_a_conflict() -> None:
     script = a_script().on("PUT", "", "", status=201).on("GET", "", "", status=404).on("REPORT", "calendar-query", multistatus())
     with pytest.raises(Conflict, match="gone again"):
         await script.connector().create(an_event())
+
+
+TEXT = {"Content-Type": "text/calendar"}
+GUEST = (Guest(email="zoe@example.org", schedule_agent="CLIENT"),)
+
+
+async def test_an_event_that_names_nobody_is_read_back_until_the_version_that_came_with_it_was_seen_to_hold() -> None:
+    """A thousand events are a thousand requests then, not two thousand."""
+    script = a_script().on("PUT", "", "", status=201, headers={"ETag": '"1"'})
+    script.on("GET", "", BODY, headers={**TEXT, "ETag": '"1"'})
+    calendar = script.connector()
+    for number in range(3):
+        created = await calendar.create(an_event(uid=f"uid-{number}"))
+        assert (created.ref, created.version) == (f"/anna/work/uid-{number}.ics", '"1"')
+    updated = await calendar.update(created.ref, created.version, an_event(uid="uid-2", title="Neu"))
+    assert updated.event == an_event(uid="uid-2", title="Neu")
+    assert script.asked("GET") == 1
+
+
+async def test_an_event_with_people_is_always_read_back() -> None:
+    """What a server makes of them is what answers are compared with."""
+    script = a_script().on("PUT", "", "", status=201, headers={"ETag": '"1"'})
+    script.on("GET", "", BODY, headers={**TEXT, "ETag": '"1"'})
+    calendar = script.connector()
+    await calendar.create(an_event())
+    for number in range(3):
+        await calendar.create(an_event(uid=f"uid-{number}", guests=GUEST))
+    assert script.asked("GET") == 4
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"ETag": '"other"'}, {"ETag": 'W/"1"'}, {}, {"ETag": '"1"', "Location": "/anna/work/elsewhere.ics"}],
+    ids=["another one", "a weak one", "none", "one of another place"],
+)
+async def test_a_version_that_does_not_hold_is_not_believed(headers: dict[str, str]) -> None:
+    script = a_script().on("PUT", "", "", status=201, headers=headers)
+    script.on("GET", "", BODY, headers={**TEXT, "ETag": '"1"'})
+    calendar = script.connector()
+    for number in range(3):
+        assert (await calendar.create(an_event(uid=f"uid-{number}"))).version == '"1"'
+    assert script.asked("GET") == 3
+
+
+async def test_a_version_that_held_once_and_then_did_not_is_believed_no_more() -> None:
+    """The proof comes from writes side by side: the last one counts, if it is against."""
+    script = a_script().on("PUT", "", "", status=201, headers={"ETag": '"1"'})
+    calendar = script.connector()
+    script.on("GET", "uid-0", BODY, headers={**TEXT, "ETag": '"1"'}).on("GET", "uid-1", BODY, headers={**TEXT, "ETag": '"2"'})
+    script.on("GET", "uid-2", BODY, headers={**TEXT, "ETag": '"2"'})
+    await asyncio.gather(*(calendar.create(an_event(uid=f"uid-{number}")) for number in range(2)))
+    assert (await calendar.create(an_event(uid="uid-2"))).version == '"2"'
 
 
 async def test_a_412_for_a_delete_of_what_is_gone_is_fine() -> None:

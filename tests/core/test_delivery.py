@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -45,6 +47,7 @@ sents = st.builds(
     attendee=st.text(),
     components=st.lists(components, max_size=3).map(tuple),
     message_ids=st.lists(st.text(), max_size=3).map(tuple),
+    organizer=st.text(),
 )
 
 
@@ -63,6 +66,12 @@ def test_what_was_told_survives_being_written_down(sent: Sent) -> None:
 def test_other_text_is_no_sent_record(text: str) -> None:
     with pytest.raises(ValueError, match=r"sent record|Expecting value"):
         sent_from_json(text)
+
+
+def test_a_record_from_before_organizers_were_kept_is_read() -> None:
+    data = json.loads(sent_to_json(told(an_entry())))
+    assert data.pop("organizer") == "sitzung@planner.example.org"
+    assert sent_from_json(json.dumps(data)) == replace(told(an_entry()), organizer="")
 
 
 def test_a_record_names_its_dates_by_wall_times() -> None:

@@ -234,3 +234,4 @@ def test_the_blank_line_before_the_block_goes_with_it(gap: str) -> None:
 def test_fifty_thousand_broken_blocks_do_not_stop_the_daemon() -> None:
     """A pattern that looks for each end anew would take hours here (the test's time limit says so)."""
     assert with_block("──── Sitzung ────\n" * 50_000, DRESS) == with_block("", DRESS) + "\n" * 50_000
+    assert without_block("──── Sitzung ────\n" * 50_000) == "\n"

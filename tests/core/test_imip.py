@@ -103,6 +103,14 @@ def test_a_reminder_says_that_a_machine_sent_it_and_an_update_names_the_first_in
     assert mail["Reply-To"].addresses[0].addr_spec == "anna@example.org"
 
 
+def test_who_sends_it_in_anothers_name_is_told() -> None:
+    """RFC 5322 3.6.2: From is whose mail it is, Sender who sends it."""
+    mail = parsed(a_mail(sender=ANNA, submitter=SERVICE))
+    assert mail["From"].addresses[0].addr_spec == "anna@example.org"
+    assert mail["Sender"].address.addr_spec == "sitzung@planer.example"
+    assert parsed(a_mail())["Sender"] is None
+
+
 def test_the_same_arguments_give_the_same_bytes_and_another_message_id_other_boundaries() -> None:
     assert a_mail() == a_mail()
     other = a_mail(message_id="<other@planer.example>")
@@ -217,7 +225,6 @@ def test_our_own_mail_is_read_back() -> None:
         subject="Einladung: Haushalt",
         references=("<one@x.example>", "<two@x.example>"),
         auto_submitted=True,
-        delivery_report=False,
         calendars=(CalendarPart(data=REQUEST, charset="utf-8", method="REQUEST"),),
     )
 
@@ -367,15 +374,11 @@ def test_a_delivery_report_is_known_and_the_returned_invitation_untouched(action
     status = f"Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\nAction: {action}\r\n"
     returned = f"Content-Type: message/rfc822\r\n\r\nFrom: b@x.example\r\n{CALENDAR_PART}"
     mail = read_mail(with_parts(status, returned, kind="multipart/report; report-type=delivery-status"))
-    assert mail.delivery_report
+    assert mail.report is not None
     assert mail.calendars == ()
-    assert read_mail(with_parts(status)).delivery_report
-    assert read_mail(
-        with_parts("Content-Type: text/plain\r\n\r\nx", kind="multipart/report; report-type=delivery-status")
-    ).delivery_report
-    assert not read_mail(
-        with_parts("Content-Type: text/plain\r\n\r\nx", kind="multipart/report; report-type=disposition")
-    ).delivery_report
+    assert read_mail(with_parts(status)).report is not None
+    assert read_mail(with_parts("Content-Type: text/plain\r\n\r\nx", kind="multipart/report; report-type=delivery-status")).report
+    assert not read_mail(with_parts("Content-Type: text/plain\r\n\r\nx", kind="multipart/report; report-type=disposition")).report
 
 
 def nested(depth: int) -> bytes:
@@ -434,7 +437,7 @@ def test_whatever_the_standard_parser_trips_over_becomes_one_sentence(
     def broken(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("daemon.core.imip.BytesParser.parsebytes", broken)
+    monkeypatch.setattr("daemon.core.imip_read.BytesParser.parsebytes", broken)
     with pytest.raises(Unreadable, match=reason):
         read_mail(b"From: a@x.example\r\n\r\nx")
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.delivery import Sent
-from daemon.core.itip import Outcome, Verdict, apply_reply, standing, with_sequences
+from daemon.core.itip import Letter, Outcome, Verdict, apply_reply, standing, with_sequences
 from daemon.core.model import Answer, AnswerSource, Component, Entry, EntryState, Guest, Method, PartStat
 from tests.core.builders import (
     ANNA,
@@ -50,7 +50,8 @@ def judged(
     mail_date: datetime = LATER,
     **message: Any,
 ) -> Verdict:
-    (verdict,) = apply_reply(entry, sent, parsed(component, **message), mail_from=mail_from, mail_date=mail_date)
+    letter = Letter(mail_from=mail_from, mail_date=mail_date)
+    (verdict,) = apply_reply(entry, (sent,) if sent else (), parsed(component, **message), letter=letter)
     return verdict
 
 
@@ -65,7 +66,7 @@ def stored(entry: Entry, *verdicts: Verdict) -> Entry:
 def assert_no_answer(verdict: Verdict, outcome: Outcome, reason: str) -> None:
     assert verdict.outcome is outcome
     assert reason in verdict.reason
-    assert (verdict.answers, verdict.partstat, verdict.notify) == ((), None, False)
+    assert (verdict.answers, verdict.notify) == ((), False)
 
 
 # Applied
@@ -83,6 +84,7 @@ def test_an_answer_is_stored_with_all_that_later_ones_are_measured_by(partstat: 
         partstat=partstat,
         answers=(an_answer(entry, ANNA, partstat, answered_at=NOW + HOUR, comment="Gern"),),
         notify=True,
+        comment="Gern",
     )
 
 
@@ -140,7 +142,7 @@ def test_what_comes_too_late_is_stored_and_nobody_is_told(state: EntryState, mai
         (Method.PUBLISH, "", Outcome.REJECTED, "sent METHOD:PUBLISH"),
         (Method.DECLINECOUNTER, "", Outcome.REJECTED, "sent METHOD:DECLINECOUNTER"),
         (None, "cancel", Outcome.REJECTED, "sent METHOD:CANCEL"),
-        (Method.COUNTER, "", Outcome.COUNTER, "proposals are shown to the owner"),
+        (Method.COUNTER, "", Outcome.HELD, "names no time"),
         (Method.REFRESH, "", Outcome.RESEND_REQUEST, "asks for the current invitation"),
     ],
     ids=lambda value: str(value) or "none" if not isinstance(value, Outcome) else value.value,
@@ -161,7 +163,7 @@ def test_a_refresh_may_name_nobody_but_only_the_invited_get_one() -> None:
 
 
 def test_a_message_without_event_is_held() -> None:
-    (verdict,) = apply_reply(an_entry(), None, parsed(), mail_from="", mail_date=NOW)
+    (verdict,) = apply_reply(an_entry(), (), parsed(), letter=Letter(mail_from="", mail_date=NOW))
     assert_no_answer(verdict, Outcome.HELD, "no event in what somebody sent")
 
 
@@ -171,7 +173,7 @@ def test_another_uid_is_ignored() -> None:
 
 def test_the_mails_date_is_an_instant() -> None:
     with pytest.raises(ValueError, match="mail_date"):
-        apply_reply(an_entry(), None, parsed(a_reply()), mail_from=ANNA, mail_date=START)
+        Letter(mail_from=ANNA, mail_date=START)
 
 
 # Who
@@ -310,7 +312,7 @@ def test_who_comes_to_single_dates_answers_for_those_only() -> None:
 
 def test_one_bad_date_does_not_stop_the_others() -> None:
     message = parsed(a_reply(), a_reply(DECLINED, recurrence_id=nth(1) + HOUR), a_reply(DECLINED, recurrence_id=nth(2)))
-    verdicts = apply_reply(a_series(), told(a_series()), message, mail_from=ANNA, mail_date=LATER)
+    verdicts = apply_reply(a_series(), (told(a_series()),), message, letter=Letter(mail_from=ANNA, mail_date=LATER))
     assert [one.outcome for one in verdicts] == [Outcome.APPLIED, Outcome.HELD, Outcome.APPLIED]
 
 
@@ -563,7 +565,9 @@ def test_every_message_has_one_verdict_for_each_event_with_a_reason(
     entry: Entry, component: Component, method: Method | None
 ) -> None:
     for sent in (None, told(entry)):
-        (verdict,) = apply_reply(entry, sent, parsed(component, component, method=method), mail_from=ANNA, mail_date=LATER)[:1]
+        letter = Letter(mail_from=ANNA, mail_date=LATER)
+        (verdict,) = apply_reply(entry, (sent,) if sent else (), parsed(component, component, method=method), letter=letter)[:1]
         assert verdict.reason.endswith((".", "it", "yourself."))
-        assert bool(verdict.answers) is (verdict.outcome is Outcome.APPLIED)
+        assert not verdict.answers or verdict.outcome in (Outcome.APPLIED, Outcome.COUNTER)
+        assert verdict.answers or verdict.outcome is not Outcome.APPLIED
         assert all(one.attendee == ANNA for one in verdict.answers)

@@ -1,13 +1,11 @@
 """VTIMEZONE as written for others and as read from others (RFC 5545 3.6.5)."""
 
-import io
 import struct
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from dateutil.tz import tzical
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,23 +41,17 @@ def shape(text: str) -> tuple[int, int, int]:
     return text.count("BEGIN:STANDARD"), text.count("BEGIN:DAYLIGHT"), text.count("RRULE")
 
 
-@pytest.mark.parametrize("letter", "AEP")
-def test_every_zone_read_back_by_another_program_gives_the_right_time_at_nine(letter):
-    """Zones by first letter of their name; "P" stands for the rest."""
-    names = [name for name in different_zones() if name[0] == letter or (letter == "P" and name[0] not in "AE")]
-    assert len(names) > 2
-    for name in names:
+def test_every_zone_read_back_by_us_gives_the_right_time_at_nine():
+    """What other programs make of it stands in `test_zones_elsewhere`."""
+    for name in different_zones():
         days = [datetime(2026, 2, 2) + timedelta(days=23 * count) for count in range(108)]
         days += [day.replace(tzinfo=None) + timedelta(days=shift) for day in changes(name, 2026, 2032) for shift in (-1, 0, 1, 2)]
         walls = [day + NINE for day in days]
         text = zones.vtimezone(name, [zones.to_utc(wall, name) for wall in walls])
-        read = tzical(io.StringIO(text)).get(name)
         own = zones.read_vtimezone(text)
         assert own is not None
         for wall in walls:
-            right = zones.to_utc(wall, name)
-            assert wall.replace(tzinfo=read).utcoffset() == wall.replace(tzinfo=ZoneInfo(name)).utcoffset(), (name, wall, text)
-            assert own.to_utc(wall) == right, (name, wall, text)
+            assert own.to_utc(wall) == zones.to_utc(wall, name), (name, wall, text)
 
 
 @pytest.mark.parametrize("name", different_zones()[::7] + HARD + ["Europe/Dublin", "Asia/Gaza", "America/Havana", "America/Nuuk"])

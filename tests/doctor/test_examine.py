@@ -15,6 +15,7 @@ from daemon import connections
 from daemon.clock import SystemClock
 from daemon.config import load_config
 from daemon.core.model import Sender
+from daemon.core.organizer import OrganizerForm
 from daemon.demo.post import PostOffice
 from daemon.demo.servers import CalendarServer
 from daemon.doctor import Field, Finding, Level, Means, examine, means_for
@@ -306,6 +307,17 @@ async def test_a_domain_is_asked_about(world: World) -> None:
     the(findings, Level.WARNING, "is at Google")
     the(findings, Level.WARNING, "no DKIM key")
     the(findings, Level.OK, "SPF: v=spf1 -all")
+
+
+@on_sqlite
+async def test_where_owners_are_the_organizers_their_domains_are_asked_about(world: World) -> None:
+    await world.owner("petra@example-company.de")
+    table = Table({}, ("aspmx.l.google.com",))
+    owner = world.app.config.mail.model_copy(update={"organizer": OrganizerForm.OWNER})
+    given = replace(means(world), dns=table, domain="", config=world.app.config.model_copy(update={"mail": owner}))
+    findings = await examine(given, quick=True)
+    assert the(findings, Level.WARNING, "Owners' mail at example-company.de is at Google").where == "example-company.de"
+    assert "aspmx" not in str(await examine(replace(given, store=None), quick=True))
 
 
 @on_sqlite

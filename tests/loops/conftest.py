@@ -119,6 +119,14 @@ class Service:
         self.clock.move(after)
         await self.app.settle()
 
+    async def die(self, kind: str, *, times: int) -> None:
+        """Take what is due of the kind so many times, as processes do that die of it; after the last one its holds are over."""
+        for number in range(times):
+            now, token = self.clock.now(), f"dead{number}"
+            claimed = await self.tx(work.claim, kind, now=now, hold=MINUTE, most=99, token=token)
+            assert claimed.jobs
+            self.clock.move(MINUTE)
+
     async def show(self, entry: Entry) -> EntryView:
         view: EntryView = await self.do(planner.show, entry.id)
         return view

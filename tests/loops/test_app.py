@@ -28,6 +28,7 @@ from daemon.config import load_config
 from daemon.core import zones
 from daemon.core.errors import ConfigProblem, Refused, Rejected
 from daemon.core.model import EntryState
+from daemon.demo.servers import free_port
 from daemon.ports import CalendarAccount
 from daemon.secrets import encrypt
 from daemon.store import entries as rows
@@ -135,7 +136,7 @@ async def test_a_socket_that_cannot_be_made_ends_the_start_with_the_settings_nam
 async def test_the_group_of_the_socket_is_set(tmp_path: Path) -> None:
     import grp
 
-    listener = web_socket._listen(tmp_path / "api.sock", grp.getgrgid(os.getgid()).gr_name)
+    listener = web_socket._listen(tmp_path / "api.sock", grp.getgrgid(os.getgid()).gr_name, "service.socket")
     listener.close()
     assert (tmp_path / "api.sock").stat().st_gid == os.getgid()
 
@@ -362,3 +363,31 @@ async def test_the_service_runs_on_postgresql_with_its_listener(
     async with running(replace(outside, url=url), prepared=False) as service, serving(service):
         assert service.app.config.service.socket.exists()
     postgres.drop(url)
+
+
+async def test_pages_and_deliveries_are_served_where_the_settings_say(outside: Outside) -> None:
+    port, path = free_port(), outside.folder / "lmtp.sock"
+    settings = {
+        "WEB__LISTEN": f"127.0.0.1:{port}",
+        "WEB__URL": "https://planer.test",
+        "MAIL__LMTP__LISTEN": str(path),
+    }
+
+    def greeting() -> bytes:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.connect(str(path))
+            return connection.recv(100)
+
+    async with running(outside, prepared=False, **settings) as service, serving(service):
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as browser:
+            assert (await browser.get("/a/x")).status_code == 404
+            assert (await browser.get("/api/v1/entries")).headers["content-type"].startswith("text/html"), "no API here"
+        assert (await asyncio.to_thread(greeting)).startswith(b"220 ")
+        assert stat.S_IMODE(path.stat().st_mode) == GROUP_ONLY
+    assert not path.exists()
+
+
+async def test_without_settings_there_is_no_page_no_link_and_no_door_for_mails(service: Service) -> None:
+    assert service.app.config.web.address is None
+    assert service.app.config.mail.lmtp.address is None
+    assert service.app.desk.links is None

@@ -833,6 +833,34 @@ async def test_a_calendar_that_vanishes_under_a_failing_server_is_no_error(servi
     assert service.mails(ALICE) == []
 
 
+async def test_whoever_took_in_some_of_what_changed_did_not_die_in_vain(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine that fails again and again, a calendar that gets on a little each time must not be put aside."""
+    monkeypatch.setattr(calendar_pull, "_AT_ONCE", 1)
+    owner = await service.owner()
+    server = service.outside.calendars
+    calendar = await service.calendar(owner)
+    for at in range(2):
+        await service.plan(owner, title=f"Termin {at}")
+    await service.settle()
+    for event in server.events("alice"):
+        server.put("alice", changed(event, location="woanders"))
+    service.clock.move(HOUR)
+    await service.die(work.CALENDAR, times=3)
+    deaths: list[int] = []
+    ours = calendar_pull.Puller._ours
+
+    def looked(self: Any, tx: Any, *given: Any) -> Any:
+        deaths.append(work.get(tx, f"calendar:{calendar}").deaths)
+        return ours(self, tx, *given)
+
+    monkeypatch.setattr(calendar_pull.Puller, "_ours", looked)
+    await service.settle()
+    assert deaths[0] == 3
+    assert deaths[-1] == 0
+
+
 async def test_who_lost_the_row_writes_no_more(service: Service) -> None:
     owner = await service.owner()
     server = service.outside.calendars

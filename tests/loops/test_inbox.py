@@ -203,11 +203,11 @@ async def test_an_unreachable_mailbox_is_tried_again(service: Service) -> None:
     row = await service.row("inbox:main")
     assert row is not None
     assert "switched off" in row.error
-    assert service.app.status()["loops"]["inbox"]["away"] == ["inbox"]
+    assert service.app.lanes["inbox"].state()["away"] == ["inbox"]
     service.post.reachable = True
     await service.settle(HOUR)
     assert await said(service, entry) is PartStat.ACCEPTED
-    assert service.app.status()["loops"]["inbox"]["away"] == []
+    assert service.app.lanes["inbox"].state()["away"] == []
 
 
 async def test_a_wrong_password_is_parked_and_tried_again_at_a_start(outside: Outside) -> None:
@@ -242,7 +242,7 @@ class Slow(MemoryMailIn):
 
 
 async def a_turn(service: Service, mail_in: MemoryMailIn) -> tuple[InboxReader, asyncio.Task[Any]]:
-    reader = InboxReader(service.app.store, service.app.desk, mail_in, service.app.metrics, folder=PROCESSED, idle=HOUR)
+    reader = InboxReader(service.app.store, service.app.desk, mail_in, service.app.intake, folder=PROCESSED, idle=HOUR)
     job = await service.tx(work.get, "inbox:main")
     return reader, asyncio.create_task(reader.handle(job))
 
@@ -262,6 +262,22 @@ async def test_a_connection_that_breaks_while_waiting_is_an_error(service: Servi
     _, turn = await a_turn(service, mail_in)
     with pytest.raises(Unreachable, match="broke"):
         await asyncio.wait_for(turn, 5)
+
+
+async def test_whoever_died_waiting_for_mail_did_not_die_of_it(service: Service) -> None:
+    """It waits nearly all of the time, so a machine that is switched off each evening had its mailbox put aside."""
+    await service.die(work.INBOX, times=3)
+    mail_in = Slow(service.post)
+    claimed = await service.tx(work.claim, work.INBOX, now=service.clock.now(), hold=MINUTE, most=1, token="now")
+    assert [job.deaths for job in claimed.jobs] == [3]
+    reader = InboxReader(service.app.store, service.app.desk, mail_in, service.app.intake, folder=PROCESSED, idle=HOUR)
+    turn = asyncio.create_task(reader.handle(claimed.jobs[0]))
+    await asyncio.wait_for(mail_in.waits.wait(), 5)
+    row = await service.row("inbox:main")
+    assert row is not None
+    assert row.deaths == 0
+    reader.end()
+    await asyncio.wait_for(turn, 5)
 
 
 async def test_told_to_end_it_waits_no_longer_and_reads_no_further(service: Service) -> None:

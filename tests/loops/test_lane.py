@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import Connection
 
 from daemon.core.errors import Refused, Unreachable
@@ -220,6 +221,49 @@ async def test_servers_of_their_own_do_not_hasten_each_other(bench: Bench) -> No
     assert lane.state()["away"] == []
 
 
+async def test_calendars_that_hang_leave_half_of_the_hands_to_those_that_answer(bench: Bench) -> None:
+    """Twenty of them took all four hands in turn, for a minute each; those that answer waited behind them."""
+    lane, go = bench.lane(kind=work.CALENDAR, hands=4, servers=Servers(kinds=(work.CALENDAR,), shared=False)), asyncio.Event()
+    odd, good = [f"odd{at}" for at in range(20)], [f"good{at}" for at in range(6)]
+    bench.put(*odd, kind=work.CALENDAR)
+    bench.acts = dict.fromkeys(odd, Unreachable("The server gave no answer in time."))
+    await bench.settle(lane)
+
+    async def hang(job: Job) -> Settled:
+        await go.wait()
+        raise Unreachable("The server gave no answer in time.")
+
+    bench.acts = dict.fromkeys(odd, hang)
+    bench.clock.move(HOUR)
+    bench.put(*odd, kind=work.CALENDAR)  # their owners went on planning; that makes no server answer
+    assert await lane.run_once()
+    assert not await lane.run_once()
+    assert lane.state()["running"] == 2
+    assert not lane.owes(), "what may not begin yet must not keep it awake"
+    sleeping = asyncio.create_task(lane.wait())
+    bench.put(*good, kind=work.CALENDAR)
+    await asyncio.wait_for(sleeping, 5)
+    while await lane.run_once():
+        await asyncio.wait([task for task in lane._running if task.get_name() in good])
+    assert sorted(bench.done) == good
+    assert lane.state()["running"] == 2
+    go.set()
+    await lane.settle()
+    bench.acts = {}
+    await bench.settle(lane, after=HOUR)
+    assert set(bench.done) == {*good, *odd}
+
+
+async def test_a_lane_with_one_hand_gives_it_to_what_failed_too(bench: Bench) -> None:
+    lane = bench.lane(kind=work.CALENDAR, hands=1, servers=Servers(kinds=(work.CALENDAR,), shared=False))
+    bench.put("a", kind=work.CALENDAR)
+    bench.acts["a"] = Unreachable("no answer")
+    await bench.settle(lane)
+    del bench.acts["a"]
+    await bench.settle(lane, after=HOUR)
+    assert bench.done == ["a"]
+
+
 async def test_a_success_without_the_server_says_nothing_about_it(bench: Bench) -> None:
     lane = bench.lane()
     bench.put("a")
@@ -320,15 +364,20 @@ async def test_an_end_that_cannot_be_written_down_does_not_end_the_lane(bench: B
     finish = work.finish
     monkeypatch.setattr(work, "finish", broken)
     monkeypatch.setattr(work, "fail", also_broken)
-    await lane.run_once()
-    await lane.settle()
-    monkeypatch.undo()
-    row = bench.row("a")
-    assert row is not None
-    assert row.holder is not None, "its hold runs out, and it is done again"
-    assert bench.row("b") is None
-    await bench.settle(lane, after=HOUR)
+    with structlog.testing.capture_logs() as lines:
+        await lane.run_once()
+        await lane.settle()
+        monkeypatch.undo()
+        row = bench.row("a")
+        assert row is not None
+        assert row.holder is not None, "its hold runs out, and it is done again"
+        assert bench.row("b") is None
+        await bench.settle(lane, after=HOUR)
     assert bench.done == ["a", "b", "a"]
+    assert [line["event"] for line in lines if line["action"] == "store-away"] == ["The database went away."]
+    assert [line["key"] for line in lines if line["action"] == "work-lost"] == ["a"]
+    assert [line for line in lines if line["action"] == "store-back"]
+    assert not [line for line in lines if line.get("exc_info")], "a database that is away is no fault of the program"
 
 
 async def test_a_lane_outlives_an_outage_of_the_database(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

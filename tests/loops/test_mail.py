@@ -251,6 +251,28 @@ async def test_of_several_messages_none_is_lost_and_the_order_stays(service: Ser
     assert len(cancelled) == 2
 
 
+async def test_whoever_got_one_of_several_messages_out_did_not_die_in_vain(service: Service) -> None:
+    """On a machine that fails again and again, a row that gets on a little each time must not be put aside."""
+    entry = await service.plan(await service.owner(), ANNA, rrule="FREQ=DAILY;COUNT=5")
+    await service.settle(MINUTE)
+    for day in (16, 17):
+        await service.do(planner.cancel, entry.id, recurrence_id=datetime(2027, 3, day, 9))
+    service.clock.move(MINUTE)
+    await service.die(work.MAIL, times=3)
+    taken = service.app.mail_out.send  # type: ignore[union-attr]
+    deaths: list[int] = []
+
+    async def send(mail: Outgoing) -> Receipt:
+        row = await service.row(f"mail:{entry.id}:{ANNA.email}")
+        assert row is not None
+        deaths.append(row.deaths)
+        return await taken(mail)
+
+    service.app.mail_out.send = send  # type: ignore[union-attr,method-assign]
+    await service.settle()
+    assert deaths == [3, 0]
+
+
 async def test_a_mail_that_may_have_gone_out_is_repeated_as_it_was_and_the_change_follows(service: Service) -> None:
     entry = await service.plan(await service.owner(), ANNA)
     service.post.fail(PERHAPS, recipient=ANNA.email, done=True)

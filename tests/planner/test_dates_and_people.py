@@ -10,22 +10,26 @@ import pytest
 
 from daemon import planner
 from daemon.core.calendars import CalendarState, LinkState
+from daemon.core.delivery import MessageState
 from daemon.core.errors import Rejected
 from daemon.core.itip import Outcome
 from daemon.core.model import Answer, AnswerSource, Attendee, Entry, Owner, PartStat, Sender
 from daemon.planner import checks, upkeep
 from daemon.planner.answers import IngestResult
+from daemon.planner.causes import mail_key
 from daemon.planner.wishes import Changes, Draft
 from daemon.render import Renderer
 from daemon.resources import template_folders
 from daemon.store import calendars as calendar_rows
 from daemon.store import entries as rows
+from daemon.store import messages as message_rows
 from daemon.store import work
 from daemon.store.engine import Store
 from tests.clock import ManualClock
 from tests.planner.conftest import Do
 from tests.planner.test_causes import deliver
 from tests.planner.test_entries import ANNA, BEN, HOUR, mails, when
+from tests.store.values import a_message
 
 SECOND = datetime(2027, 3, 22, 9)
 
@@ -257,6 +261,28 @@ def test_a_tombstone_is_kept_until_everybody_is_told(do: Do, alice: Owner, store
         store.run_now(lambda tx: upkeep.bury(tx, rows.get(tx, entry.id)))
     store.run_now(lambda tx: work.cancel(tx, f"mail:{entry.id}:{ANNA.email}", now=clock.now()))
     assert do(upkeep.tidy) == (0, 1)
+
+
+def test_a_message_that_nobody_asks_for_any_more_is_given_up_after_a_day(
+    do: Do, alice: Owner, store: Store, clock: ManualClock
+) -> None:
+    """Its holder died, and before it was tried again the row was taken away: it would wait for ever, and be shown as waiting."""
+    entry = do(planner.create, alice.id, Draft(title="Halb", when=when(28), attendees=(ANNA, BEN))).entry
+    gone, asked = mail_key(entry.id, ANNA.email), mail_key(entry.id, BEN.email)
+    orphan = a_message("m1", work=gone, entry=entry.id, created=clock.now())
+    waits = a_message("m2", work=asked, entry=entry.id, created=clock.now())
+    store.run_now(lambda tx: message_rows.insert(tx, orphan, waits))
+    store.run_now(lambda tx: work.cancel(tx, gone, now=clock.now()))
+
+    def states() -> list[MessageState]:
+        return [store.run_now(lambda tx, one=one: message_rows.get(tx, one)).state for one in ("m1", "m2")]
+
+    clock.move(timedelta(hours=23))
+    do(upkeep.tidy)
+    assert states() == [MessageState.PENDING, MessageState.PENDING]
+    clock.move(HOUR)
+    do(upkeep.tidy)
+    assert states() == [MessageState.DROPPED, MessageState.PENDING]
 
 
 def test_an_owner_with_calendars_stays(do: Do, alice: Owner) -> None:

@@ -1,10 +1,10 @@
-"""Reads a mail's HTML back: its tags, and the text that a person sees."""
+"""Reads the HTML of a mail or a page back: its tags, and the text that a person sees."""
 
 from __future__ import annotations
 
 from html.parser import HTMLParser
 
-VOID = {"meta", "br", "img", "hr"}
+VOID = {"meta", "br", "img", "hr", "input", "link"}
 
 
 class Outline(HTMLParser):

@@ -40,7 +40,7 @@ def test_who_is_invited_learns_number_link_and_dial_in(kind: MailKind, language:
 @pytest.mark.parametrize(
     ("kind", "german", "english"),
     [
-        (MailKind.INVITATION, "zu oder ab. Sehen Sie keine, antworten Sie einfach auf diese Mail", "just reply to this mail"),
+        (MailKind.INVITATION, "zu oder ab. Sehen Sie keine, öffnen Sie den Link unten", "open the link below"),
         (MailKind.UPDATE, "Bitte antworten Sie noch einmal", "Please answer again"),
         (MailKind.INFORMATION, "Ihre Antwort gilt weiter", "your answer still stands"),
         (MailKind.CANCELLATION, "Sie brauchen nicht zu antworten", "There is no need to answer"),
@@ -62,6 +62,24 @@ def test_a_mail_says_what_is_to_be_done(kind: MailKind, german: str, english: st
         mail = RENDERER.mail(kind, language, specimen(kind, language))
         assert sentence in flat(mail.text)
         assert sentence in Outline(mail.html).visible
+
+
+@pytest.mark.parametrize("language", [DE, EN])
+def test_without_pages_there_is_no_link_and_the_mail_itself_can_be_answered(language: Language) -> None:
+    mail = RENDERER.mail(MailKind.INVITATION, language, replace(specimen(MailKind.INVITATION, language), answer_link=""))
+    for shown in (flat(mail.text), Outline(mail.html).visible):
+        assert ("antworten Sie einfach auf diese Mail" if language is DE else "just reply to this mail") in shown
+        assert "Link unten" not in shown
+        assert "link below" not in shown
+        assert "/a/" not in shown
+
+
+@pytest.mark.parametrize("kind", [MailKind.CANCELLATION, MailKind.REMOVAL, MailKind.OCCURRENCE_CANCELLATION])
+@pytest.mark.parametrize("language", [DE, EN])
+def test_where_there_is_nothing_to_answer_no_link_stands(kind: MailKind, language: Language) -> None:
+    given = replace(specimen(kind, language), answer_link="https://planer.example.org/a/x")
+    mail = RENDERER.mail(kind, language, given)
+    assert "/a/x" not in mail.text + mail.html
 
 
 def when(text: str, *, zone: str = "Europe/Berlin", minutes: int = 60) -> ShownDate:

@@ -46,7 +46,7 @@ smtpd_relay_restrictions = permit_mynetworks, reject
 local_header_rewrite_clients =
 recipient_delimiter = +
 relayhost = [127.0.0.1]:{relay}
-transport_maps = inline:{{ {local} }}
+transport_maps = {local}
 smtp_host_lookup = native
 smtp_dns_support_level = disabled
 smtpd_peername_lookup = no
@@ -150,7 +150,8 @@ class Postfix:
 
     def _configure(self) -> None:
         local = ", ".join(f"{{ {address} = lmtp:inet:127.0.0.1:{port} }}" for address, port in self._local.items())
-        text = _MAIN.format(folder=self.folder, relay=self._relay_port, local=local)
+        # An inline table without a line is none: every recipient would meet a “temporary lookup failure”.
+        text = _MAIN.format(folder=self.folder, relay=self._relay_port, local=f"inline:{{ {local} }}" if local else "")
         if self._policy_port is not None:
             text += _POLICY.format(policy=self._policy_port)
         if self._certificate is None:

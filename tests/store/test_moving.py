@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from daemon.core.delivery import Sent
+from daemon.core.delivery import Sent, Undeliverable
 from daemon.core.errors import Refused, Rejected
 from daemon.core.journal import Line
 from daemon.core.model import Answer, AnswerSource, Attendee, Occurrence, PartStat, When
 from daemon.core.reminders import Mark
-from daemon.store import admin, entries, journal, messages, moving, reminder_marks
+from daemon.store import admin, aliases, entries, journal, messages, moving, reminder_marks, undeliverable
 from daemon.store.engine import Store, open_store
 from daemon.store.lock import hold
 from daemon.store.moving import copy_store
@@ -61,6 +61,8 @@ def filled(store: Store, clock: ManualClock) -> Store:
         _fill(tx, clock)
         with_number(tx, clock, "series", **series)
         reminder_marks.add(tx, "id-series", Mark(offset=DAY, start=NOW, state="sent", reason=""))
+        aliases.put(tx, "b@x.org", "a@x.org", at=NOW)
+        undeliverable.put(tx, "id-series", Undeliverable(attendee="a@x.org", at=NOW, status="5.1.1", reply="no such user"))
         messages.put_sent(tx, Sent(entry="id-series", attendee="a@x.org", components=(), message_ids=("<1@x.org>",)))
 
     store.run_now(fill)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from daemon.core.errors import NotFound
-from daemon.store import work
+from daemon.store import work, work_counts
 from daemon.store.engine import Store
 from daemon.store.schema import work as table
 from daemon.store.work import Job, Lost
@@ -138,7 +139,48 @@ def test_a_newer_wish_is_not_overwritten_by_the_end_of_the_old_one(store: Store,
 
     store.run_now(end)
     row = get(store)
-    assert (row.due, row.holder, row.error, row.parked) == (NOW + SECOND, None, "", None)
+    assert (row.due, row.holder, row.parked, row.first_failed) == (NOW + SECOND, None, None, None)
+    assert row.error == ("" if ending == "finish-again" else "x"), "how the try ended is known all the same"
+
+
+def test_a_new_wish_does_not_make_forget_that_the_last_try_failed(store: Store) -> None:
+    """Whose server hangs would be taken for sound at each change that a person makes."""
+    put(store)
+    job = claim_one(store)
+    store.run_now(lambda tx: work.fail(tx, job, error="no answer", at=NOW + DAY, now=NOW))
+    put(store)
+    job = claim_one(store, token="t2")
+    assert (job.error, job.tries, job.first_failed) == ("no answer", 1, None)
+    put(store, due=NOW + DAY)
+    store.run_now(lambda tx: work.finish(tx, job))
+    assert get(store).error == ""
+
+
+def test_a_wary_claim_takes_few_that_failed_and_the_oldest_of_all(store: Store) -> None:
+    for at, name in enumerate("abcdefg"):
+        put(store, name, due=NOW + at * SECOND)
+    failed = {"a", "b", "c", "f"}
+    for job in claim(store, now=NOW + DAY, most=9).jobs:
+        again = job.due or NOW
+        if job.key in failed:
+            store.run_now(lambda tx, job=job, at=again: work.fail(tx, job, error="x", at=at, now=NOW))
+        else:
+            store.run_now(lambda tx, job=job, at=again: work.finish(tx, job, again=at))
+
+    def take(most: int, wary: int, token: str) -> list[str]:
+        do = partial(work.claim, kind=work.MAIL, now=NOW + DAY, hold=HOLD, most=most, token=token, wary=wary)
+        return [job.key for job in store.run_now(do).jobs]
+
+    def following(*, sound: bool) -> datetime | None:
+        return store.run_now(lambda tx: work.next_due(tx, work.MAIL, sound=sound))
+
+    assert take(2, 2, "t1") == ["a", "b"]
+    assert take(2, 0, "t2") == ["d", "e"]
+    assert (following(sound=False), following(sound=True)) == (NOW + 2 * SECOND, NOW + 6 * SECOND)
+    assert take(9, 1, "t3") == ["c", "g"]
+    assert (following(sound=False), following(sound=True)) == (NOW + 5 * SECOND, None)
+    assert take(9, 0, "t4") == []
+    assert take(9, 3, "t5") == ["f"]
 
 
 def test_failed_work_is_due_later_and_remembers_since_when(store: Store) -> None:
@@ -346,8 +388,8 @@ def test_lists_and_counts_tell_waiting_ripe_held_and_parked(store: Store, clock:
     put(store, "mail:ripe", due=now)
     put(store, "mail:waiting", due=now + SECOND)
     put(store, "calendar:1", kind=work.CALENDAR, due=now + DAY)
-    calendar, mail = store.run_now(lambda tx: work.counts(tx, now=now))
-    assert mail == work.Count(kind="mail", waiting=1, ripe=2, held=1, parked=1, oldest=NOW - DAY)
+    calendar, mail = store.run_now(lambda tx: work_counts.counts(tx, now=now))
+    assert mail == work_counts.Count(kind="mail", waiting=1, ripe=2, held=1, parked=1, oldest=NOW - DAY)
     assert (calendar.kind, calendar.waiting, calendar.oldest) == ("calendar", 1, now + DAY)
     assert keys(store)[0] == "mail:parked"
     assert [job.key for job in store.run_now(lambda tx: work.list_(tx, kind=work.MAIL, parked=True))] == ["mail:parked"]

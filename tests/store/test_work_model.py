@@ -76,8 +76,9 @@ class Queue(RuleBasedStateMachine):
             self.rows[key] = Row(due=due)
         else:
             deaths = 0 if old.parked else old.deaths
+            error = "" if old.parked else old.error
             self.rows[key] = replace(
-                old, due=due, wish=old.wish + 1, tries=0, deaths=deaths, error="", failing=False, parked=False
+                old, due=due, wish=old.wish + 1, tries=0, deaths=deaths, error=error, failing=False, parked=False
             )
 
     @rule(key=keys)
@@ -89,18 +90,23 @@ class Queue(RuleBasedStateMachine):
         else:
             self.rows.pop(key, None)
 
-    @rule(kind=st.sampled_from([work.MAIL, work.CALENDAR, work.REMIND]), most=st.integers(1, 2))
-    def claim(self, kind: str, most: int) -> None:
+    @rule(
+        kind=st.sampled_from([work.MAIL, work.CALENDAR, work.REMIND]), most=st.integers(1, 2), wary=st.none() | st.integers(0, 2)
+    )
+    def claim(self, kind: str, most: int, wary: int | None) -> None:
         self.tokens += 1
         token = f"t{self.tokens}"
         taken = self.store.run_now(
-            lambda tx: work.claim(tx, kind, now=self.now, hold=HOLD, most=most, token=token, deaths=DEATHS)
+            lambda tx: work.claim(tx, kind, now=self.now, hold=HOLD, most=most, token=token, deaths=DEATHS, wary=wary)
         )
         ripe = {key: row for key, row in self.rows.items() if KEYS[key] == kind and self.ripe(row)}
         got = {job.key for job in taken.jobs + taken.parked}
         assert got <= set(ripe)
-        assert len(got) == min(most, len(ripe))
-        left = [row.due for key, row in ripe.items() if key not in got]
+        failed = sum(bool(row.error) for row in ripe.values())
+        passed_over = 0 if wary is None else max(0, failed - wary)
+        assert len(got) == min(most, len(ripe) - passed_over)
+        no_more = wary is not None and sum(bool(ripe[key].error) for key in got) >= wary
+        left = [row.due for key, row in ripe.items() if key not in got and not (no_more and row.error)]
         assert all(ripe[key].due <= due for key in got for due in left), "the oldest first"  # type: ignore[operator]
         for key in got:
             row = ripe[key]
@@ -157,7 +163,8 @@ class Queue(RuleBasedStateMachine):
             case "release":
                 self.rows[job.key] = replace(free, tries=max(0, row.tries - 1))
             case _ if not same:
-                self.rows[job.key] = replace(free, deaths=0)
+                error = "" if how in ("finish", "again") else "broken"
+                self.rows[job.key] = replace(free, deaths=0, error=error)
             case "finish":
                 del self.rows[job.key]
             case "again":

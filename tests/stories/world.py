@@ -151,10 +151,10 @@ def a_config(store_url: str, folder: Path, post: PostOffice, **more: str) -> Con
 
 @asynccontextmanager
 async def a_world(
-    store_url: str, folder: Path, post: PostOffice, clock: ManualClock, server: CalendarServer | None = None
+    store_url: str, folder: Path, post: PostOffice, clock: ManualClock, server: CalendarServer | None = None, **more: str
 ) -> AsyncIterator[World]:
-    """Start such a service, in step with the story's clock."""
-    async with open_app(a_config(store_url, folder, post), clock=clock, idle=timedelta(0)) as app:
+    """Start such a service, in step with the story's clock. `more` are settings as environment variables."""
+    async with open_app(a_config(store_url, folder, post, **more), clock=clock, idle=timedelta(0)) as app:
         await app.prepare()
         yield World(app=app, clock=clock, post=post, server=server)
 

@@ -1,4 +1,5 @@
 """Whether the service lives on: killed at random, with servers and disks that fail, and for a simulated week.
 
-Short forms run with the other tests. SURVIVAL=full and SOAK=full run the long ones; SURVIVAL_SEED chooses another life.
+They run when asked for: SURVIVAL=short some minutes, SURVIVAL=full an hour; SURVIVAL_SEED chooses another life. Everything is
+waited for with patience: a slow machine makes them slower, and nothing else.
 """

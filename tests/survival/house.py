@@ -25,6 +25,7 @@ from tests.servers.post import PLANNER
 from tests.survival.worker import Life, Workers
 
 LEASE = 5  # seconds: the shortest that can be set
+PATIENCE = 120.0  # seconds: what a very slow machine may take for what takes a moment
 CALENDARS = 6
 PEOPLE: Mapping[str, str] = {f"inhaber{number}": f"pw{number}" for number in range(CALENDARS)}
 
@@ -93,8 +94,11 @@ class Daemons:
         life.kill()
         self.done["kills"] += 1
 
-    def stop_all(self, patience: float = 12) -> None:
-        """End all in order, as systemd does. AssertionError for one that does not within `patience` seconds."""
+    def stop_all(self, patience: float = PATIENCE) -> None:
+        """End all in order, as systemd does. AssertionError for one that does not within `patience` seconds.
+
+        How soon a service has to stop is tested where nothing else runs (tests/cli/test_as_a_service.py).
+        """
         for life in self.running.values():
             life.signal(signal.SIGTERM)
         late = [number for number, life in self.running.items() if not life.ends(patience)]

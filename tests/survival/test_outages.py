@@ -146,6 +146,7 @@ async def test_a_mail_whose_answer_was_lost_goes_out_again_as_the_very_same_mail
         repeated, problems = await story.wrongs(smtp_post.mails(), clock.now())
         assert not problems, "\n".join(problems)
         assert repeated == proxy.lost >= 6
+        assert len(story.said("server-back")) == len(story.said("server-away", "warning")) >= 6
 
 
 @pytest.mark.parametrize(

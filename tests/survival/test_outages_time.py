@@ -31,7 +31,7 @@ from daemon.store.engine import open_store
 from tests.clock import ManualClock
 from tests.servers.post import smtp_post
 from tests.servers.radicale import radicale
-from tests.survival.house import chance_of, move_in, settings, until
+from tests.survival.house import PATIENCE, chance_of, move_in, settings, until
 from tests.survival.story import a_story, delivered, memory_mail, written
 from tests.survival.wishes import Planner
 
@@ -113,19 +113,21 @@ async def test_a_clock_jumps_ahead_while_a_mail_is_on_its_way(store_url: str, tm
         lane = story.app.lanes[work.MAIL]
         clock.move(2 * MINUTE)
         assert await lane.run_once()
-        await until(lambda: post.sent, 10, lambda: "no mail went out")
+        await until(lambda: post.sent, PATIENCE, lambda: "no mail went out")
 
         clock.move(HOUR)
         assert await lane.run_once(), "the hold is over, as the clock says"
-        await until(lambda: len(post.sent) == 2, 10, lambda: "it was not taken over")
+        await until(lambda: len(post.sent) == 2, PATIENCE, lambda: "it was not taken over")
         answer = await story.http.post(f"http://service/api/v1/entries/{entry_id}/move", json={"start": "2026-10-28T09:00"})
         answer.raise_for_status()
         clock.move(2 * MINUTE)
-        await until(lambda: lane.state()["running"] == 1, 10, lambda: f"{lane.state()}")
+        await until(lambda: lane.state()["running"] == 1, PATIENCE, lambda: f"{lane.state()}")
         assert await lane.run_once()
-        await until(lambda: len(post.sent) == 3, 10, lambda: "the update did not go out")
+        await until(lambda: len(post.sent) == 3, PATIENCE, lambda: "the update did not go out")
         slow.go.set()
         await lane.settle()
+        (late,) = story.said("work-lost")
+        assert late["event"] == "another took this over, or it was cancelled"
         await story.pass_time(clock, HOUR, step=MINUTE)
 
         first, again, update = (one.data for one in post.sent)
@@ -173,7 +175,7 @@ def a_service(environ: Mapping[str, str], log: Path, rules: Path | None = None) 
     finally:
         process.terminate()
         try:
-            assert process.wait(12) == 0, log.read_text()
+            assert process.wait(PATIENCE) == 0, log.read_text()
         finally:
             process.kill()
             process.wait()
@@ -193,20 +195,20 @@ async def test_summer_time_is_abolished(
             (await http.post("http://service/api/v1/entries", json=body)).raise_for_status()
     log = tmp_path / "log"
     with a_service(environ, log):
-        await until(lambda: smtp_post.mails() and server.events("alice"), 30, log.read_text)
+        await until(lambda: smtp_post.mails() and server.events("alice"), PATIENCE, log.read_text)
     (before,) = server.events("alice")
     assert b"BEGIN:DAYLIGHT" in before
     assert await _derived(store_url) == (SUMMER - 2 * HOUR, SUMMER - 2 * HOUR - DAY)
 
     with a_service(environ, log, doctored):
-        await until(lambda: b"BEGIN:DAYLIGHT" not in server.events("alice")[0], 30, log.read_text)
+        await until(lambda: b"BEGIN:DAYLIGHT" not in server.events("alice")[0], PATIENCE, log.read_text)
     (after,) = server.events("alice")
     wall = f"DTSTART;TZID=Europe/Berlin:{SUMMER:%Y%m%dT%H%M%S}".encode()
     assert wall in before
     assert wall in after
     assert await _derived(store_url) == (SUMMER - HOUR, SUMMER - HOUR - DAY)
     with a_service(environ, log, doctored):
-        await until(lambda: log.read_text().count("the service runs") == 3, 30, log.read_text)
+        await until(lambda: log.read_text().count("the service runs") == 3, PATIENCE, log.read_text)
 
     said = [json.loads(line) for line in log.read_text().splitlines()]
     (told,) = [one for one in said if one["action"] == "zone-rules"]

@@ -20,6 +20,9 @@ from daemon.store.engine import Store
 from daemon.web.app import build_app
 from daemon.web.context import Context
 from tests.clock import ManualClock
+from tests.web.site import site
+
+__all__ = ["site"]
 
 KEY = bytes(range(32))
 

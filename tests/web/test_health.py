@@ -15,7 +15,7 @@ from daemon.core.errors import ConfigProblem
 from daemon.core.zones import TZDATA_VERSION
 from daemon.metrics import CONTENT_TYPE, LaneState, Metrics
 from daemon.store import settings as setting_rows
-from daemon.store import work
+from daemon.store import work, work_counts
 from daemon.store.engine import Store
 from daemon.web import health as module
 from daemon.web.health import Health, build_health, serve_health
@@ -123,12 +123,12 @@ async def test_many_scrapers_make_the_store_count_once_in_ten_seconds(
 ) -> None:
     counted = 0
 
-    def counts(tx: sa.Connection, **more: object) -> tuple[work.Count, ...]:
+    def counts(tx: sa.Connection, **more: object) -> tuple[work_counts.Count, ...]:
         nonlocal counted
         counted += 1
         return ()
 
-    monkeypatch.setattr(work, "counts", counts)
+    monkeypatch.setattr(work_counts, "counts", counts)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(build_health(health)), base_url="http://health") as client:
         await asyncio.gather(*(client.get("/metrics") for _ in range(5)))
         assert counted == 1

@@ -180,7 +180,7 @@ async def test_the_description_is_openapi_3_1_with_a_summary_and_a_name_of_its_o
         *(
             f"/api/v1{path}"
             for path in (
-                "/answers", "/answers/{mail}",
+                "/answers", "/answers/by-hand", "/answers/{mail}", "/answers/{mail}/accept", "/answers/{mail}/refuse",
                 "/calendars", "/calendars/sync", "/calendars/{calendar}", "/calendars/{calendar}/sync",
                 "/database/backup", "/database/check",
                 "/doctor",

@@ -37,6 +37,7 @@ from daemon.notify import Notifier
 from daemon.planner import notices, upkeep
 from daemon.planner.wishes import Desk, Rules
 from daemon.ports import CalendarAccount, Capabilities, Clock, MailIn, MailOut
+from daemon.reader import Reader, Reads
 from daemon.render import Renderer
 from daemon.resources import template_folders
 from daemon.secrets import load_key
@@ -97,6 +98,7 @@ class App:
     mail_in: MailIn | None
     inbox: InboxReader | None
     intake: Intake
+    read: Reads
     metrics: Metrics
     notifier: Notifier
     watchdog: Watchdog
@@ -116,6 +118,7 @@ class App:
                 renderer=self.renderer,
                 probe=self.probe,
                 examine=self.examine,
+                read=self.read,
                 status=self.status,
                 trusted=True,
             )
@@ -246,8 +249,9 @@ async def open_app(
     mail_in: MailIn | None = None,
     idle: timedelta | None = None,
     connecting: Connecting | None = None,
+    read: Reads | None = None,
 ) -> AsyncIterator[App]:
-    """Open store and connectors, and put everything together. `mail_out`, `mail_in`, `idle` and `connecting` are the tests' own.
+    """Open store and connectors, and put everything together. What can be None is the tests' own.
 
     Raises ConfigProblem, Unreachable (no database), Rejected (the database is in use by another process).
     """
@@ -273,7 +277,11 @@ async def open_app(
             if one is not None:
                 stack.push_async_callback(one.close)
         inbox, metrics = None, Metrics(store=store.url.get_backend_name())
-        intake = Intake(store, desk, metrics)
+        if read is None:
+            reader = Reader()
+            stack.callback(reader.close)
+            read = reader.read
+        intake = Intake(store, desk, metrics, read)
         if mail_in is not None:
             folder = config.mail.imap.folder_processed
             inbox = InboxReader(store, desk, mail_in, intake, folder=folder, idle=config.mail.imap.idle if idle is None else idle)
@@ -293,6 +301,7 @@ async def open_app(
             mail_in=mail_in,
             inbox=inbox,
             intake=intake,
+            read=read,
             metrics=metrics,
             notifier=notifier,
             watchdog=Watchdog(lanes, notifier, metrics, patience=PATIENCE, excused=lambda: store.occupied),

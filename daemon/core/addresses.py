@@ -74,7 +74,7 @@ def clean_text(text: str) -> str:
 def _breaks(char: str) -> bool:
     return (
         unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs")
-        or char in "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        or char in "\ufeff\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
     )
 
 

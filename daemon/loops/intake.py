@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Connection
 
 from daemon import planner
 from daemon.core.errors import SitzungsplanerError
+from daemon.core.reading import Reading
 from daemon.logs import get_logger
 from daemon.metrics import Metrics
 from daemon.planner import IngestResult
 from daemon.planner.wishes import Desk
+from daemon.reader import Reads
 from daemon.store.engine import Store
 
 log = get_logger("inbox")
@@ -24,19 +27,19 @@ log = get_logger("inbox")
 class Intake:
     """The one way in."""
 
-    def __init__(self, store: Store, desk: Desk, metrics: Metrics) -> None:
-        self._store, self._desk, self._metrics = store, desk, metrics
+    def __init__(self, store: Store, desk: Desk, metrics: Metrics, read: Reads) -> None:
+        self._store, self._desk, self._metrics, self._read = store, desk, metrics, read
 
     async def take(
         self, data: bytes, *, received: datetime, source: str, remember: Callable[[Connection], None] | None = None
     ) -> tuple[IngestResult, ...]:
         """Take the mail in and return what became of it, which is committed together with what `remember` writes.
 
-        Raises Unreachable if it could not be committed.
+        Raises Unreachable if it could not be read just now or not be committed.
         """
 
-        def do(tx: Connection) -> tuple[IngestResult, ...]:
-            results = planner.ingest(tx, self._desk, data, received=received, source=source)
+        def do(tx: Connection, reading: Reading) -> tuple[IngestResult, ...]:
+            results = planner.ingest(tx, self._desk, data, reading, received=received, source=source)
             if remember is not None:
                 remember(tx)
             return results
@@ -48,7 +51,7 @@ class Intake:
             return (result,)
 
         try:
-            results = await self._store.run(do)
+            results = await self._store.run(partial(do, reading=await self._read(data)))
         except SitzungsplanerError:
             raise
         except Exception:

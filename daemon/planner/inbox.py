@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -17,6 +16,7 @@ from daemon.core.errors import NotFound, Rejected
 from daemon.core.itip import Letter, Outcome
 from daemon.core.journal import InboxMail, Line
 from daemon.core.model import Entry, Method, PartStat
+from daemon.core.reading import Reading, answer_in
 from daemon.core.subaddress import detail_of
 from daemon.planner.answers import IngestResult, carry_out
 from daemon.planner.bounces import reported
@@ -28,29 +28,28 @@ from daemon.store import journal as journal_rows
 from daemon.store import messages as message_rows
 
 _KEEP_BYTES = 1024 * 1024
-_MOST_PARTS = 5
 _ANSWERS = (Method.REPLY, Method.COUNTER, Method.REFRESH)
 _FOR_A_PERSON = {Outcome.HELD: 0, Outcome.COUNTER: 1, Outcome.REJECTED: 2}
 
 
-def ingest(tx: Connection, desk: Desk, raw: bytes, *, received: datetime, source: str) -> tuple[IngestResult, ...]:
+def ingest(
+    tx: Connection, desk: Desk, raw: bytes, reading: Reading, *, received: datetime, source: str
+) -> tuple[IngestResult, ...]:
     """Take one mail in: find out what it is, whom and what it concerns, apply or hold it, and journal the outcome.
 
-    `received` is when our mail server took it (UTC); `source` says for the journal how it came. The same mail a second time
-    changes nothing.
+    `reading` is what the mail says, `received` when our mail server took it (UTC); `source` says for the journal how it came.
+    The same mail a second time changes nothing.
     """
     digest = hashlib.sha256(raw).hexdigest()
     before = inbox_rows.outcome_of(tx, digest)
     if before is not None:
         reason = "This very mail was processed before; nothing was done again."
         return (IngestResult(outcome=Outcome.IGNORED, reason=reason, before=Outcome(before)),)
-    mail: imip.ReadMail | None = None
     try:
-        mail = imip.read_mail(raw)
-        results = _judged(tx, desk, mail, received)
+        results = _judged(tx, desk, reading, received)
     except Rejected as error:
         results = (IngestResult(outcome=Outcome.HELD, reason=str(error)),)
-    _keep(tx, desk, raw, digest, received, mail, results, source=source)
+    _keep(tx, desk, raw, digest, received, reading.mail, results, source=source)
     for one in results:
         if one.outcome is Outcome.APPLIED and one.partstat is PartStat.NEEDS_ACTION and one.entry is not None:
             _look_again(tx, desk, one.entry, one.attendee)
@@ -72,8 +71,8 @@ def judged_again(tx: Connection, desk: Desk, kept: InboxMail, *, consent: bool) 
     """
     if kept.data is None or len(kept.data) >= _KEEP_BYTES:
         raise Rejected("The mail itself is not kept any more. Record what it says with `answer set`.")
-    mail = imip.read_mail(kept.data)
-    parsed = _answer_in(mail)
+    mail = imip.read_mail(kept.data)  # it was read once without harm
+    parsed = answer_in(mail)
     if parsed is None or not parsed.components or parsed.method not in _ANSWERS:
         raise Rejected("There is no answer in this mail that a program could take over. Record what it says with `answer set`.")
     entry = _entry_of(tx, parsed.components[0].uid)
@@ -82,10 +81,12 @@ def judged_again(tx: Connection, desk: Desk, kept: InboxMail, *, consent: bool) 
     return _applied(tx, desk, mail, parsed, entry, kept.received, consent=consent)
 
 
-def _judged(tx: Connection, desk: Desk, mail: imip.ReadMail, received: datetime) -> tuple[IngestResult, ...]:
+def _judged(tx: Connection, desk: Desk, reading: Reading, received: datetime) -> tuple[IngestResult, ...]:
+    mail, parsed = reading.mail, reading.answer
+    if reading.problem or mail is None:
+        return (IngestResult(outcome=Outcome.HELD, reason=reading.problem),)
     if mail.report is not None:
         return (reported(tx, desk, mail, mail.report),)
-    parsed = _answer_in(mail)
     if parsed is None:
         return (_without_calendar(tx, mail),)
     if mail.auto_submitted and parsed.method not in _ANSWERS:
@@ -100,25 +101,6 @@ def _judged(tx: Connection, desk: Desk, mail: imip.ReadMail, received: datetime)
         reason = "No entry of ours has this UID; the mail is left for a person."
         return (IngestResult(outcome=Outcome.IGNORED, uid=uid, reason=reason),)
     return _applied(tx, desk, mail, parsed, entry, received, consent=False)
-
-
-def _answer_in(mail: imip.ReadMail) -> ics.Parsed | None:
-    """The calendar data of the mail; programs send it twice, as part and as file. Raises Rejected if it contradicts itself."""
-    found: list[ics.Parsed] = []
-    problem: Rejected | None = None
-    for part in mail.calendars[:_MOST_PARTS]:
-        try:
-            parsed = ics.parse_calendar(part.data, charset=part.charset)
-        except Rejected as error:
-            problem = problem or error
-            continue
-        found.append(_with_method(parsed, part.method) if parsed.method is None and part.method else parsed)
-    if problem is not None and not found:
-        raise problem
-    told = [one for one in found if one.components] or found
-    if any(one.components != told[0].components for one in told[1:]):
-        raise Rejected("The mail has several calendar parts that say different things. Nothing was used; look at it yourself.")
-    return told[0] if told else None
 
 
 def _entry_of(tx: Connection, uid: str) -> Entry | None:
@@ -190,11 +172,6 @@ def _look_again(tx: Connection, desk: Desk, entry_id: str, attendee: str) -> Non
         if all(result.outcome in (Outcome.APPLIED, Outcome.IGNORED) for result in results):
             inbox_rows.settle(tx, one.id, outcome=results[0].outcome.value, reason=results[0].reason)
             _journal(tx, desk, results, source="held mail")
-
-
-def _with_method(parsed: ics.Parsed, text: str) -> ics.Parsed:
-    known = next((one for one in Method if one.value == text.strip().upper()), None)
-    return replace(parsed, method=known, method_text=text)
 
 
 def _journal(tx: Connection, desk: Desk, results: Iterable[IngestResult], *, source: str) -> None:

@@ -32,7 +32,8 @@ async def ingest(context: Given, request: Request) -> Ingested:
     if not raw.strip():
         raise Rejected("The mail is empty. Send one RFC 5322 message as the body.", field="body")
     now = context.desk.clock.now()
-    results = await context.store.run(lambda tx: planner.ingest(tx, context.desk, raw, received=now, source="file"))
+    reading = await context.read(raw)
+    results = await context.store.run(lambda tx: planner.ingest(tx, context.desk, raw, reading, received=now, source="file"))
     return Ingested(results=tuple(Outcome.of(one) for one in results))
 
 

@@ -14,6 +14,7 @@ from daemon.core.errors import Rejected
 from daemon.core.model import Owner
 from daemon.planner.wishes import Desk
 from daemon.ports import CalendarAccount, Capabilities
+from daemon.reader import Reads
 from daemon.render import Renderer
 from daemon.store.engine import Store, Transaction
 
@@ -27,8 +28,8 @@ class Context:
     """`key` is the service key, `references` the passwords that calendars name by `ref:NAME`; `probe` asks a calendar's server.
 
     `examine` looks at everything the service depends on (`quick` or not) and returns findings, the levels with their remedies.
-    `status` tells what only the running service knows (loops). `trusted`: whoever reaches the application is an admin, as on the
-    Unix socket and in process; otherwise nobody may do anything.
+    `read` reads a mail from anybody. `status` tells what only the running service knows (loops). `trusted`: whoever reaches the
+    application is an admin, as on the Unix socket and in process; otherwise nobody may do anything.
     """
 
     store: Store
@@ -37,6 +38,7 @@ class Context:
     renderer: Renderer
     probe: Probe
     examine: Examine
+    read: Reads
     status: Callable[[], Mapping[str, Any]] = dict
     references: Mapping[str, str] = field(default_factory=dict, repr=False)
     trusted: bool = False

@@ -71,6 +71,8 @@ def test_the_service_does_its_work_and_stops(cli: Cli) -> None:
         for one in _owed(cli):
             assert "localhost" in one["error"], one
         assert made["entry"]["id"] in str(_owed(cli))
+        reply = b"From: ben@example.org\r\nSubject: hallo\r\n\r\nhallo"
+        assert cli("answer", "ingest", stdin=reply).out.startswith("informational: "), "read by a process with limits of its own"
         assert "not permitted" not in cli.log
         assert cli("db", "backup", str(cli.data / "copy.db")).code == 0
         process.send_signal(signal.SIGTERM)

@@ -43,7 +43,7 @@ def test_the_mail_is_an_automatic_one_and_nothing_else() -> None:
     mail, message_id = build_probe(ADDRESS, token="0" * 32, now=datetime(2026, 11, 22, tzinfo=UTC))
     read = read_mail(mail.data)
     assert (read.message_id, read.sender, read.recipients) == (message_id, ADDRESS, (ADDRESS,))
-    assert (read.auto_submitted, read.calendars, read.delivery_report) == (True, (), False)
+    assert (read.auto_submitted, read.calendars, read.report) == (True, (), None)
     assert read.subject == f"Sitzungsplaner doctor {'0' * 32}"
     assert (mail.envelope_from, mail.recipient) == (ADDRESS, ADDRESS)
 

@@ -25,6 +25,7 @@ from daemon.core.journal import Line
 from daemon.core.model import Attendee, Entry, Owner, Sender, When
 from daemon.planner.wishes import Done, Draft, EntryView
 from daemon.ports import CalendarAccount, CalendarConnector, MailIn, MailOut, Outgoing, Receipt
+from daemon.reader import here
 from daemon.secrets import encrypt
 from daemon.store import calendars as calendar_rows
 from daemon.store import journal as journal_rows
@@ -205,6 +206,7 @@ async def running(
         mail_in=mail_in or MemoryMailIn(outside.post, PLANNER),
         idle=timedelta(0),
         connecting=outside.connecting,
+        read=here,
     ) as app:
         if prepared:
             await app.prepare()

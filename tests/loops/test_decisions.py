@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from daemon import planner
 from daemon.core.model import Entry
+from daemon.core.reading import read
 from daemon.store import inbox as inbox_rows
 from tests.loops.conftest import ANNA, BEN, HOUR, MINUTE, Service, calendar_text
 
@@ -19,7 +20,7 @@ def a_mail(entry: Entry, method: str, more: str = "") -> bytes:
 
 
 async def take(service: Service, raw: bytes) -> None:
-    await service.do(planner.ingest, raw, received=service.clock.now(), source="file")
+    await service.do(planner.ingest, raw, read(raw), received=service.clock.now(), source="file")
 
 
 async def test_who_asks_is_sent_the_invitation_once_more_and_nobody_else(service: Service) -> None:

@@ -15,6 +15,7 @@ from daemon.core.errors import NotFound, Rejected
 from daemon.core.itip import AnswerRules, MailKind, Outcome, Uninvited
 from daemon.core.journal import InboxMail
 from daemon.core.model import AnswerSource, Attendee, Entry, Method, Owner, PartStat, Role
+from daemon.core.reading import read
 from daemon.planner import decisions, outbox
 from daemon.planner.causes import mail_key
 from daemon.planner.wishes import Desk, Draft
@@ -74,7 +75,7 @@ def a_mail(
 
 
 def take(do: Do, raw: bytes) -> planner.IngestResult:
-    first, *_ = do(planner.ingest, raw, received=datetime(2027, 3, 1, 10, tzinfo=UTC), source="file")
+    first, *_ = do(planner.ingest, raw, read(raw), received=datetime(2027, 3, 1, 10, tzinfo=UTC), source="file")
     assert isinstance(first, planner.IngestResult)
     return first
 

@@ -12,6 +12,7 @@ from daemon import planner
 from daemon.core.delivery import Message
 from daemon.core.itip import Outcome
 from daemon.core.model import Entry, Owner, PartStat
+from daemon.core.reading import read
 from daemon.planner import IngestResult
 from daemon.planner.wishes import Draft
 from daemon.store import inbox as inbox_rows
@@ -54,7 +55,7 @@ def a_mail(uid: str, *, sender: str = ANNA.email, partstat: str = "ACCEPTED", st
 
 
 def take(do: Do, raw: bytes) -> IngestResult:
-    (result,) = do(planner.ingest, raw, received=NOW, source="file")
+    (result,) = do(planner.ingest, raw, read(raw), received=NOW, source="file")
     assert isinstance(result, IngestResult)
     return result
 

@@ -17,6 +17,7 @@ from daemon.core.errors import Unreadable
 from daemon.core.imip import read_mail
 from daemon.core.itip import AnswerRules
 from daemon.core.model import Organizer, Owner
+from daemon.core.reading import read
 from daemon.planner.wishes import Desk
 from daemon.store import inbox as inbox_rows
 from daemon.store import journal as journal_rows
@@ -46,7 +47,8 @@ def imported(do: Do, alice: Owner, desk: Desk) -> tuple[str, ...]:
 @pytest.fixture
 def take(do: Do) -> Callable[[str], list[Shape]]:
     def run(file: str) -> list[Shape]:
-        results = do(planner.ingest, (DATA / file).read_bytes(), received=RECEIVED, source="file")
+        raw = (DATA / file).read_bytes()
+        results = do(planner.ingest, raw, read(raw), received=RECEIVED, source="file")
         return [
             {
                 "outcome": one.outcome.value,
@@ -144,7 +146,8 @@ def test_every_real_object_is_taken_in_as_a_mail_of_somebody(imported: tuple[str
             continue
         head = b"From: anna@corp.example\r\nContent-Type: text/calendar\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
         begin = process_time()
-        assert do(planner.ingest, head + path.read_bytes(), received=RECEIVED, source="file")
+        raw = head + path.read_bytes()
+        assert do(planner.ingest, raw, read(raw), received=RECEIVED, source="file")
         assert process_time() - begin < 2, path.name
     assert state(store, do, imported) == before
 

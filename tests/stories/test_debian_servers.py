@@ -253,8 +253,11 @@ async def test_a_report_of_the_smart_host_about_a_mail_it_could_not_deliver_is_n
     assert noted.outcome == "bounce"
     await world.settle(HOUR)
     assert await world.app.store.run(inbox_rows.list_) == (noted,)
-    assert world.post.mailboxes.mails(USER) == [report], "it is left for a person"
+    assert world.post.mailboxes.mails(USER) == [], "nobody has to read it: it is shown where it belongs"
     assert world.letters(ANNA) == []
+    anna = next(one for one in (await world.show(entry.id)).attendees if one.attendee.email == ANNA)
+    assert anna.delivery.state == "undeliverable"
+    assert anna.delivery.reply
     assert [one.standing.partstat for one in (await world.show(entry.id)).attendees] == [PartStat.NEEDS_ACTION] * 2
 
 

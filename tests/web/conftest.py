@@ -14,6 +14,7 @@ from daemon.core.errors import SitzungsplanerError
 from daemon.core.model import Organizer
 from daemon.planner.wishes import Desk, Rules
 from daemon.ports import CalendarAccount, Capabilities
+from daemon.reader import here
 from daemon.render import Renderer
 from daemon.resources import template_folders
 from daemon.store.engine import Store
@@ -100,6 +101,7 @@ def context(store: Store, clock: ManualClock, server: Server) -> Context:
         renderer=Renderer(template_folders()),
         probe=server.probe,
         examine=server.examine,
+        read=here,
         status=lambda: {"work": "running"},
         references={"web": "from-configuration"},
         trusted=True,

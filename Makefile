@@ -8,7 +8,7 @@ help:
 	@echo "make demo      the whole story on this machine, nothing to configure; DEMO=--once ends after it"
 	@echo "make test      the tests; TESTS=tests/core only those"
 	@echo "make check     ruff, mypy, import-linter"
-	@echo "make coverage  the tests of daemon/core, each branch of which must be covered"
+	@echo "make coverage  the tests of daemon/core and of what decides by it; each branch of daemon/core must be covered"
 	@echo "make run       the service with config.toml, in the foreground"
 	@echo "make bench     the benchmarks in their short form"
 	@echo "make soak      a long run in this process; MINUTES=10"
@@ -46,7 +46,7 @@ check: install
 	$(BIN)/lint-imports
 
 coverage: install
-	$(BIN)/pytest -n logical --maxprocesses 4 -q --cov=daemon.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100 tests/core
+	$(BIN)/pytest -n logical --maxprocesses 4 -q --cov=daemon.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100 tests/core tests/planner tests/test_reader.py
 
 servers:
 	.ci/servers

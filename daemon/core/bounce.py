@@ -115,10 +115,7 @@ def read_report(mail: Message, leaves: Sequence[Message], *, sender: str, fields
 def _recipients(statuses: Sequence[Message]) -> Iterator[Recipient]:
     """RFC 3464 2.3: a block of fields for each recipient; the first block is about the mail as a whole."""
     for part in statuses:
-        blocks = part.get_payload()
-        for block in blocks if isinstance(blocks, list) else []:
-            if not isinstance(block, Message):
-                continue
+        for block in _returned(part):
             given = {name.lower(): words.unfolded(value) for name, value in block.raw_items()}
             if "final-recipient" in given or "original-recipient" in given:
                 yield _recipient(given)
@@ -189,11 +186,10 @@ def _text(part: Message) -> str:
         return data.decode("latin-1")
 
 
-def _returned(part: Message) -> Iterator[Message]:
-    """The mail inside message/rfc822, or its header inside text/rfc822-headers."""
+def _returned(part: Message) -> list[Message]:
+    """What a part of the kind message/… has inside: a mail, its header, or blocks of fields."""
     inside = part.get_payload()
-    if isinstance(inside, list):
-        yield from (one for one in inside if isinstance(one, Message))
+    return [one for one in inside if isinstance(one, Message)] if isinstance(inside, list) else []
 
 
 def _ids_of(part: Message) -> Iterator[str]:

@@ -472,3 +472,8 @@ def test_every_real_mail_of_the_collection_is_read_or_refused_within_a_second() 
         assert time.process_time() - begin < 30, path.name
     assert parts >= 50
     assert refused == ["43-comment-bomb.eml"]
+
+
+def test_a_winmail_without_an_answer_holds_no_calendar() -> None:
+    part = "Content-Type: application/ms-tnef; name=winmail.dat\r\n\r\nno answer"
+    assert read_mail(with_parts(part, CALENDAR_PART)).calendars == read_mail(with_parts(CALENDAR_PART)).calendars

@@ -591,6 +591,14 @@ def test_a_session_that_is_over_goes_from_his_calendar_before_a_date_of_its_succ
     assert owes(series, sends(series, sent, messages)) == ()
 
 
+def test_what_is_over_stays_where_nothing_of_its_successor_is_ahead_of_him() -> None:
+    past = edited(an_entry(), when=a_when(START - 52 * WEEK))
+    sent = told(past, sent=told(an_entry()))
+    only = an_occurrence(0, attendees=(an_attendee(ANNA),))
+    series = edited(past, when=a_when(), rrule="FREQ=WEEKLY;COUNT=5", attendees=(), occurrences=(only,))
+    assert owes(series, sent, now=to_utc(nth(0) + DAY, ZONE)) == ()
+
+
 def test_a_series_that_leaves_him_only_dates_that_are_over_is_just_taken_back() -> None:
     before = a_series()
     fewer = edited(before, attendees=(an_attendee(BEN),), occurrences=(an_occurrence(0, attendees=(an_attendee(ANNA),)),))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from daemon.core.delivery import Sent
 from daemon.core.itip import Letter, Outcome, Verdict, apply_reply, standing, with_sequences
-from daemon.core.model import Answer, AnswerSource, Component, Entry, EntryState, Guest, Method, PartStat
+from daemon.core.model import Answer, AnswerSource, Component, Entry, EntryState, Guest, Method, PartStat, When
 from tests.core.builders import (
     ANNA,
     BEN,
@@ -149,6 +149,34 @@ def test_what_comes_too_late_is_stored_and_nobody_is_told(state: EntryState, mai
 )
 def test_only_answers_are_taken_from_others(method: Method | None, text: str, outcome: Outcome, reason: str) -> None:
     assert_no_answer(judged(an_entry(), a_reply(), method=method, method_text=text), outcome, reason)
+
+
+def proposed(entry: Entry, when: When | None, **changes: Any) -> Verdict:
+    return judged(entry, a_reply(when=when, **changes), method=Method.COUNTER)
+
+
+def test_a_proposal_is_of_another_time_in_the_entrys_zone() -> None:
+    verdict = proposed(an_entry(), When(start=datetime(2027, 1, 12, 8), zone="UTC", duration=timedelta(0)))
+    assert (verdict.outcome, verdict.partstat) == (Outcome.COUNTER, ACCEPTED)
+    assert verdict.proposal == replace(an_entry().when, start=datetime(2027, 1, 12, 9))
+
+
+def test_whoever_proposes_without_having_decided_has_not_answered() -> None:
+    verdict = proposed(an_entry(), a_when(START + DAY), partstat=PartStat.NEEDS_ACTION)
+    assert (verdict.outcome, verdict.partstat, verdict.answers) == (Outcome.COUNTER, None, ())
+
+
+def test_outlooks_word_says_which_date_of_a_series_a_proposal_is_about() -> None:
+    verdict = proposed(a_series(), a_when(nth(1) + DAY), original_start=nth(1).replace(tzinfo=BERLIN))
+    assert (verdict.outcome, verdict.recurrence_id) == (Outcome.COUNTER, nth(1))
+
+
+def test_a_day_is_proposed_for_a_day_and_a_time_for_a_time() -> None:
+    day = When(start=datetime(2027, 1, 11), zone=ZONE, duration=DAY, all_day=True)
+    assert proposed(an_entry(when=day), replace(day, start=datetime(2027, 1, 13))).proposal == replace(
+        day, start=datetime(2027, 1, 13)
+    )
+    assert_no_answer(proposed(an_entry(when=day), a_when()), Outcome.HELD, "names no time")
 
 
 def test_the_content_types_method_counts_where_the_object_has_none() -> None:

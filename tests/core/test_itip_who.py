@@ -105,3 +105,11 @@ def test_a_delegation_that_goes_too_far_is_held(people: tuple[tuple[str, str], .
 def test_with_consent_whoever_is_named_has_answered() -> None:
     verdict = judged(an_entry(), line(CARL), mail_from="office@else.test", consent=True)
     assert (verdict.outcome, verdict.joins) == (Outcome.APPLIED, Attendee(email=CARL, role=Role.OPT_PARTICIPANT))
+
+
+def test_with_consent_a_delegate_joins_whose_principal_never_said_so() -> None:
+    verdict = judged(an_entry(), line(CARL, delegated_from=BEN), mail_from=CARL)
+    assert verdict.outcome is Outcome.HELD
+    assert "who has not said so yet" in verdict.reason
+    verdict = judged(an_entry(), line(CARL, delegated_from=BEN), mail_from=CARL, consent=True)
+    assert (verdict.outcome, verdict.joins) == (Outcome.APPLIED, Attendee(email=CARL, delegated_from=BEN))

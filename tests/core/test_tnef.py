@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -69,6 +70,20 @@ def test_the_message_class_is_the_answer(message_class: str, partstat: PartStat)
     assert (event.guests[0].email, event.guests[0].partstat) == (ANNA, partstat)
     assert event.recurrence_id_is_date
     assert f"{event.recurrence_id:%Y%m%d}" == "20270308"
+
+
+def ticks(value: int) -> bytes:
+    return named(0x40, MEETING, 0x01, struct.pack("<Q", value))
+
+
+def test_when_it_was_answered_is_taken_over_and_a_time_beyond_the_calendar_is_not() -> None:
+    meeting = named(0x102, MEETING, 3, binary(global_id("x@sessions.example")))
+    answered = datetime(2027, 3, 1, 8, tzinfo=UTC)
+    since = (answered - datetime(1601, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 10
+    for value, stamp in ((since, answered), (2**64 - 1, None), (0, None)):
+        found = calendar_of(winmail("IPM.Microsoft Schedule.MtgRespP", meeting, ticks(value)), ANNA)
+        assert found is not None
+        assert parse_calendar(found).components[0].dtstamp == stamp
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from daemon.demo.loopback import bring_up
 from daemon.store.admin import upgrade
@@ -18,6 +20,9 @@ __all__ = ["postgres"]
 
 
 def pytest_configure() -> None:
+    # The same examples for everybody, as in CI: what chance finds is no fault of whoever runs the tests. Searching is on request.
+    if not os.environ.get("HYPOTHESIS_SEARCH"):
+        settings.load_profile("ci")
     bring_up()  # a fresh network namespace (`unshare -n`) has it down, and every real server here listens on it
 
 
